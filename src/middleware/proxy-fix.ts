@@ -1,0 +1,80 @@
+/**
+ * Trust exactly the proxies that you run.
+ *
+ * **Warning.** Set each count to the number of proxies of yours that set that header, and let nobody reach
+ * the app around them. A count that is too high believes what the client itself wrote: its address, the
+ * host in password-reset links, whether cookies are secure. A count that is too low shows the proxy for the client.
+ */
+
+import { ProxyFixError } from '../trust/error.ts'
+import type { ProxyFixOptions } from '../trust/options.ts'
+import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
+import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
+import { fixOf } from '../request/fixed.ts'
+import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
+import { type FunctionHandler, type Handler, type Middleware, wrapHandler } from './handler.ts'
+import { isResponse, type RawSocket, refuseOnSocket, refuseWith, refusalResponse } from './refusal.ts'
+
+/**
+ * Wraps a handler so that every way to read a request gives the same, trusted answer: who the client is, and
+ * which scheme, host, port and prefix it asked for.
+ *
+ * @param handler Node `(req, res)` or Connect `(req, res, next)`, an `upgrade` listener `(req, socket, head)`,
+ * Fetch `(Request) => Response`, or an object with such a `fetch` method. It is given back with its own type.
+ * @param options How many proxies to trust for each header, or a policy. Absent: Werkzeug's defaults, one
+ * value of `X-Forwarded-For` and one of `X-Forwarded-Proto`.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when an option or the handler cannot be.
+ * @see Werkzeug's `ProxyFix`, whose counting this follows.
+ * @example
+ * http.createServer(proxyFix(app, { xFor: 1, xProto: 1, xHost: 1 })).listen(8000)
+ * @example
+ * const behindNginx = proxyFix({ xFor: 1, xProto: 1 }) // a middleware
+ * export default behindNginx({ fetch: (request) => new Response(request.url) })
+ */
+export function proxyFix<H extends Handler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
+export function proxyFix(options?: ProxyFixOptions | TrustPolicy): Middleware
+export function proxyFix(...args: readonly unknown[]): unknown {
+  const [first, second] = args as [unknown, (ProxyFixOptions | TrustPolicy)?]
+  if (args.length > 1 || !(args.length === 0 || areOptions(first))) return wrap(first as Handler, trustPolicy(second))
+  const policy = trustPolicy(first as ProxyFixOptions | TrustPolicy | undefined)
+  return <H extends Handler>(handler: H): H => wrap(handler, policy)
+}
+
+/** Options are a plain object: a server or an app that is no handler must not pass for some. */
+function areOptions(value: unknown): boolean {
+  if (value instanceof TrustPolicy) return true
+  if (typeof value !== 'object' || value === null || 'fetch' in value) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
+  function fixed(call: FunctionHandler, self: unknown, args: unknown[]): unknown {
+    const request = args[0]
+    if (isNodeRequest(request)) return callNode(call, self, args, request)
+    if (isFetchRequest(request)) return callFetch(call, self, args, request)
+    throw new ProxyFixError(
+      'ERR_PROXYFIX_OPTION',
+      'A handler wrapped by proxyFix was called without a request: its first argument must be a Node or a Fetch request.',
+    )
+  }
+
+  function callNode(call: FunctionHandler, self: unknown, args: unknown[], req: NodeRequest): unknown {
+    const res = args[1]
+    const hasResponse = isResponse(res)
+    const { refusal } = fixNodeRequest(req, policy, !hasResponse).decision
+    if (refusal === undefined) return Reflect.apply(call, self, args)
+    if (hasResponse) refuseWith(res, refusal)
+    else refuseOnSocket(res as RawSocket, refusal)
+    return undefined
+  }
+
+  function callFetch(call: FunctionHandler, self: unknown, args: unknown[], received: Request): unknown {
+    const request = fixFetchRequest(received, policy, args[1])
+    const refusal = fixOf(request)?.decision.refusal
+    if (refusal !== undefined) return refusalResponse(refusal)
+    return Reflect.apply(call, self, [request, ...args.slice(1)])
+  }
+
+  return wrapHandler(handler, fixed, 'proxyFix')
+}

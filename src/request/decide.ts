@@ -1,0 +1,40 @@
+/**
+ * Deciding about a request, and telling whoever wants to know when the decision is not plain: the policy's
+ * `onDecision`, and the subscribers of the `diagnostics_channel` named `proxyfix:decision`.
+ */
+
+import type { DecisionEvent } from '../trust/options.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
+import { Decision, type ReceivedFacts } from '../trust/resolve.ts'
+import { warn } from './warn.ts'
+
+interface Channel {
+  readonly hasSubscribers: boolean
+  publish(message: DecisionEvent): void
+}
+
+interface ProcessWithModules {
+  getBuiltinModule?(name: 'node:diagnostics_channel'): { channel(name: string): Channel } | undefined
+}
+
+// Asked of the process rather than imported, so that this file loads where there is no node:*.
+const channel = (globalThis as { process?: ProcessWithModules }).process
+  ?.getBuiltinModule?.('node:diagnostics_channel')
+  ?.channel('proxyfix:decision')
+
+export function decide(policy: TrustPolicy, facts: ReceivedFacts): Decision {
+  const decision = new Decision(policy, facts)
+  if (!decision.isPlain) tell(policy, decision)
+  return decision
+}
+
+function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
+  if (channel?.hasSubscribers === true) channel.publish({ info })
+  if (onDecision === undefined) return
+  try {
+    onDecision({ info })
+  } catch (error) {
+    // A client can provoke this call at will, so what it throws must not decide over the request.
+    warn(`onDecision threw ${String(error)}`, 'PROXYFIX_ON_DECISION')
+  }
+}

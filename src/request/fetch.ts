@@ -1,0 +1,111 @@
+/**
+ * A Fetch request: where its facts come from, and how the answer is given.
+ *
+ * A Request cannot be changed in place: its URL is fixed, its headers may be locked (Deno, Workers), and a
+ * property defined over `url` is lost by `clone()`. So when something differs, a new Request is made from the
+ * old one: method, streamed body, signal and the platform's own fields go over, and nothing is buffered.
+ */
+
+import type { Endpoint } from '../trust/address.ts'
+import type { ProxyFixOptions } from '../trust/options.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
+import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
+import { httpScheme } from '../trust/scheme.ts'
+import { decide } from './decide.ts'
+import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
+import { type HeaderMode, rewrittenHeader } from './forwarding-headers.ts'
+import { fixNodeRequest, isNodeRequest } from './node.ts'
+import { placePrefix } from './prefix-mode.ts'
+
+/** Whether this is the first argument of a Fetch handler. */
+export function isFetchRequest(value: unknown): value is Request {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<Request>).url === 'string' &&
+    typeof (value as Partial<Request>).headers?.get === 'function'
+  )
+}
+
+/**
+ * Decides about a Fetch request, and gives the request that shows the answer: the same one when nothing
+ * changes. A request that was fixed before stays as it was decided.
+ *
+ * @param platform What the platform passed along. A Node bridge passes `{ incoming }`: the decision is then
+ * made on that Node request, whose socket knows the peer, and both show it.
+ */
+export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?: unknown): Request {
+  if (fixOf(request) !== undefined) {
+    reportTwice()
+    return request
+  }
+  const { headers, prefixMode } = policy.checked
+  const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming
+  const decision = isNodeRequest(incoming)
+    ? fixNodeRequest(incoming, policy).decision
+    : decide(policy, new FetchFacts(request))
+  return showDecision(request, decision, headers, prefixMode)
+}
+
+/** Shows a decision on a Fetch request that was made from the bytes it was made on. */
+function showDecision(
+  request: Request,
+  decision: Decision,
+  mode: HeaderMode,
+  prefixMode: NonNullable<ProxyFixOptions['prefixMode']>,
+): Request {
+  const pathAt = request.url.indexOf('/', request.url.indexOf('://') + 3)
+  const target = request.url.slice(pathAt)
+  const { prefix } = decision
+  const placed = prefix === '' ? undefined : placePrefix(target, prefix, prefixMode)
+
+  const { hostname, host } = decision
+  const origin = `${httpScheme(decision.scheme)}://${hostname === undefined ? new URL(request.url).host : host}`
+  const url = origin + (placed?.route ?? target)
+  const changes = headerChanges(request.headers, decision, mode)
+
+  let fixed = request
+  if (url !== request.url || changes.length > 0) {
+    fixed = new Request(url, request)
+    for (const [name, value] of changes) {
+      if (value === null) fixed.headers.delete(name)
+      else fixed.headers.set(name, value)
+    }
+  }
+  markFixed(fixed, { decision, publicTarget: placed?.public ?? target })
+  return fixed
+}
+
+function headerChanges(headers: Headers, decision: Decision, mode: HeaderMode): [name: string, value: string | null][] {
+  const changes: [string, string | null][] = []
+  for (const [name, value] of headers) {
+    const rewritten = rewrittenHeader(name, decision, mode)
+    if (rewritten !== undefined && rewritten !== value) changes.push([name, rewritten])
+  }
+  return changes
+}
+
+/** The facts as received; the request itself is never changed, so it keeps them. */
+class FetchFacts implements ReceivedFacts {
+  readonly peer: Endpoint = {} // a plain Request shows none
+  readonly scheme: string
+  readonly host: string
+  readonly headers: Headers
+
+  constructor({ url, headers }: Request) {
+    const { protocol, host } = new URL(url)
+    this.scheme = protocol.slice(0, -1)
+    this.host = headers.get('host') || host
+    this.headers = headers
+  }
+
+  header(name: string): string | undefined {
+    return this.headers.get(name) ?? undefined
+  }
+}
+
+/** Puts the fix of a Node request on the Fetch request that a bridge made from it afterwards. */
+export function carryFix(incoming: object, request: Request): void {
+  const fix: Fix | undefined = fixOf(incoming)
+  if (fix !== undefined) markFixed(request, fix)
+}

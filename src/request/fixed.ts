@@ -1,0 +1,77 @@
+/**
+ * Has this request been fixed, and what was decided? The decision travels on the request itself, under a
+ * registered symbol, so that two copies of the package (an app's and the server's) agree (contract rule 11).
+ */
+
+import type { ConnectionInfo } from '../trust/connection.ts'
+import { ProxyFixError } from '../trust/error.ts'
+import type { Decision } from '../trust/resolve.ts'
+import { httpScheme } from '../trust/scheme.ts'
+import { warn } from './warn.ts'
+
+const FIXED = Symbol.for('proxyfix.fixed')
+
+/** What stays with a request once it is fixed. */
+export interface Fix {
+  readonly decision: Decision
+  /** The request target as the client typed it: prefix and path, with the query. */
+  readonly publicTarget: string
+}
+
+interface Fixable {
+  [FIXED]?: Fix
+}
+
+/** The decision on a request that was fixed, with the URL that the client typed. */
+export interface FixedConnectionInfo extends ConnectionInfo {
+  /**
+   * The public URL, prefix included; `ws` and `wss` are written `http` and `https`, as in a Fetch
+   * `request.url`. `undefined` when the request names no valid host.
+   */
+  readonly url: string | undefined
+}
+
+export function fixOf(request: object): Fix | undefined {
+  return (request as Fixable)[FIXED]
+}
+
+export function markFixed(request: object, fix: Fix): void {
+  const fixable: Fixable = request
+  fixable[FIXED] = fix
+}
+
+let reportedTwice = false
+
+/** The first decision stands; that there was a second call is told once, as it hints at two wrappers. */
+export function reportTwice(): void {
+  if (reportedTwice) return
+  reportedTwice = true
+  warn(
+    'A request came to proxyFix that was fixed already: the first decision stands. Wrap the app, or give proxyFix to the server, not both.',
+    'PROXYFIX_TWICE',
+  )
+}
+
+/**
+ * Who the client of a fixed request is, what it asked for, and why we believe it.
+ *
+ * @param request A Node or Fetch request that `proxyFix` or `fixRequest` has fixed, or one made from it
+ * by the bundled server. A clone that you make of a Fetch request has lost its decision.
+ * @throws ProxyFixError `ERR_PROXYFIX_NOT_FIXED` for any other.
+ * @example
+ * const { client, url } = connectionInfo(req)
+ * console.log(`${client.address} asked for ${url}`)
+ */
+export function connectionInfo(request: object): FixedConnectionInfo {
+  const fix = typeof request === 'object' && request !== null ? fixOf(request) : undefined
+  if (fix === undefined) {
+    throw new ProxyFixError(
+      'ERR_PROXYFIX_NOT_FIXED',
+      'connectionInfo needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that the handler was given.',
+    )
+  }
+  const { decision, publicTarget } = fix
+  const { hostname, host, scheme } = decision
+  const url = hostname === undefined ? undefined : `${httpScheme(scheme)}://${host}${publicTarget}`
+  return { ...decision.toJSON(), url }
+}

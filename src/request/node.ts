@@ -1,0 +1,192 @@
+/**
+ * A Node request: where its facts come from, and where the answer goes.
+ *
+ * Everything a library can read is set from the one decision: the socket view, the Host header (and
+ * `:authority`, `:scheme` in HTTP/2), the forwarding headers in `headers`, `headersDistinct` and
+ * `rawHeaders` alike, and the prefix. Frameworks derive their own getters from these, so none of them has
+ * to be told.
+ */
+
+import type { Endpoint } from '../trust/address.ts'
+import type { ProxyFixOptions } from '../trust/options.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
+import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
+import { isSecure } from '../trust/scheme.ts'
+import { decide } from './decide.ts'
+import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
+import { type HeaderMode, rewrittenHeader } from './forwarding-headers.ts'
+import { originForm, placePrefix } from './prefix-mode.ts'
+import { familyOf, socketView, type SocketLike, unwrapSocket } from './socket-view.ts'
+
+/** What is read of `http.IncomingMessage` and `http2.Http2ServerRequest`; spelt out so that this file needs no `node:http`. */
+export interface NodeRequest {
+  readonly headers: { [name: string]: string | string[] | undefined }
+  readonly rawHeaders: string[]
+  headersDistinct?: unknown
+  socket: SocketLike
+  url?: string | undefined
+  originalUrl?: string
+  baseUrl?: string
+}
+
+/** Whether this is the first argument of a Node listener. */
+export function isNodeRequest(value: unknown): value is NodeRequest {
+  return typeof value === 'object' && value !== null && 'rawHeaders' in value && 'socket' in value
+}
+
+/**
+ * Decides about a Node request and shows the answer on it, in place. A request that was fixed before stays
+ * as it was decided.
+ *
+ * @param ownsConnection Whether this request has the TCP connection for itself (`upgrade`, `connect`): then
+ * the real socket shows the client, as `ws` and socket.io read it from there.
+ */
+export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnection = false): Fix {
+  const before = fixOf(req)
+  if (before !== undefined) {
+    reportTwice()
+    return before
+  }
+  const decision = decide(policy, new NodeFacts(req))
+  const { headers, prefixMode, socket } = policy.checked
+  rewriteHeaders(req, decision, headers)
+  if (ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
+  else if (socket) showOnView(req, decision)
+  const fix = { decision, publicTarget: showTarget(req, decision.prefix, prefixMode) }
+  markFixed(req, fix)
+  return fix
+}
+
+/** The facts as received, kept apart from the request, which shows other ones afterwards. */
+class NodeFacts implements ReceivedFacts {
+  readonly peer: Endpoint
+  readonly scheme: string
+  readonly host: string | undefined
+  readonly headers: RawHeaders
+  readonly #headers: NodeRequest['headers']
+
+  constructor({ socket, headers, rawHeaders }: NodeRequest) {
+    // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
+    this.peer = { address: socket.remoteAddress, port: socket.remotePort }
+    this.scheme = socket.encrypted === true ? 'https' : 'http'
+    this.host = joined(headers.host ?? headers[':authority'])
+    this.headers = new RawHeaders(rawHeaders.slice())
+    this.#headers = headers
+  }
+
+  header(name: string): string | undefined {
+    return joined(this.#headers[name])
+  }
+}
+
+/** Header lines as they came over the wire, readable by name. */
+class RawHeaders {
+  readonly #lines: readonly string[]
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines
+  }
+
+  /** All lines of that name (any case), joined in order. */
+  get(name: string): string | undefined {
+    const lower = name.toLowerCase()
+    const values = this.#lines.filter((_, index) => index % 2 === 1 && this.#lines[index - 1]!.toLowerCase() === lower)
+    return values.length === 0 ? undefined : values.join(', ')
+  }
+
+  /** The lines, names and values in turn. */
+  toJSON(): readonly string[] {
+    return this.#lines
+  }
+}
+
+function joined(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'object' ? value.join(', ') : value
+}
+
+/** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
+function rewriteHeaders(req: NodeRequest, decision: Decision, mode: HeaderMode): void {
+  const { headers, rawHeaders } = req
+  for (const name in headers) {
+    const value = rewrittenHeader(name, decision, mode)
+    if (value === null) delete headers[name]
+    else if (value !== undefined && value !== headers[name]) headers[name] = value
+  }
+  const linesBefore = rawHeaders.length
+  rewriteLines(rawHeaders, decision, mode)
+  if (headers.host === undefined && decision.host !== undefined) {
+    headers.host = decision.host
+    rawHeaders.push('Host', decision.host)
+  }
+  if (!('headersDistinct' in req)) return // HTTP/2 has none
+  // Node builds it when it is first read, from as many lines as there were at first; unset, it is built anew.
+  Reflect.set(req, 'headersDistinct', rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders))
+}
+
+/** Rewrites lines in place, as an HTTP/2 request has no setter for them. Of each rewritten name one line is left. */
+function rewriteLines(lines: string[], decision: Decision, mode: HeaderMode): void {
+  let rewritten: string[] | undefined
+  let end = 0
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lines[index]!
+    const value = rewrittenHeader(name, decision, mode)
+    if (value === null) continue
+    if (value !== undefined) {
+      const lower = name.toLowerCase()
+      rewritten ??= []
+      if (rewritten.includes(lower)) continue
+      rewritten.push(lower)
+    }
+    lines[end++] = name
+    lines[end++] = value ?? lines[index + 1]!
+  }
+  lines.length = end
+}
+
+function distinct(lines: readonly string[]): Record<string, string[]> {
+  const values: Record<string, string[]> = Object.create(null)
+  for (let index = 0; index < lines.length; index += 2)
+    (values[lines[index]!.toLowerCase()] ??= []).push(lines[index + 1]!)
+  return values
+}
+
+function showOnView(req: NodeRequest, { client, scheme }: Decision): void {
+  const view = socketView(req.socket, client.address, client.port, isSecure(scheme))
+  if (Object.hasOwn(req, 'socket')) {
+    req.socket = view
+    return
+  }
+  // HTTP/2's compatibility requests have getters there, two that know nothing of each other.
+  const property = { value: view, configurable: true, writable: true }
+  Object.defineProperties(req, { socket: property, connection: property })
+}
+
+function showOnSocket(socket: object, { client, scheme }: Decision): void {
+  const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
+  Object.defineProperties(socket, {
+    remoteAddress: own(client.address),
+    remotePort: own(client.port),
+    remoteFamily: own(familyOf(client.address)),
+    encrypted: own(isSecure(scheme)),
+  })
+}
+
+/** Shows the target to route by, and gives back the one that the client typed. */
+function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFixOptions['prefixMode']>): string {
+  const url = originForm(req.url ?? '/')
+  if (url !== req.url) req.url = url
+  if (!url.startsWith('/')) return '' // `*`, or a CONNECT: there is no path
+  // Inside a framework's mount, `url` has lost the mount path and `originalUrl` is the whole.
+  const whole = req.originalUrl === undefined ? url : originForm(req.originalUrl)
+  if (req.originalUrl !== undefined && whole !== req.originalUrl) req.originalUrl = whole
+  if (prefix === '') return whole
+
+  const { route, mounted } = placePrefix(url, prefix, mode)
+  const publicTarget = placePrefix(whole, prefix, mode).public
+  req.url = route
+  if (mounted) {
+    req.baseUrl = prefix + (req.baseUrl ?? '')
+    req.originalUrl = publicTarget
+  }
+  return publicTarget
+}

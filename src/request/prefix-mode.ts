@@ -1,0 +1,58 @@
+/**
+ * Where does a trusted path prefix go? Adapters cut the request target into what the app routes by and
+ * what the client typed, and this file says how for each `prefixMode`.
+ */
+
+import type { ProxyFixOptions } from '../trust/options.ts'
+
+/** A request target after the prefix was placed. */
+export interface PlacedTarget {
+  /** What the app routes by. */
+  readonly route: string
+  /** What the client typed. */
+  readonly public: string
+  /** Whether the app is told that it is mounted below the prefix. */
+  readonly mounted: boolean
+}
+
+/** Places a prefix (not empty) on a target in origin-form (`/path?query`). */
+export function placePrefix(
+  target: string,
+  prefix: string,
+  mode: NonNullable<ProxyFixOptions['prefixMode']>,
+): PlacedTarget {
+  switch (mode) {
+    case 'mount':
+      return { route: target, public: prefix + target, mounted: true }
+    case 'url':
+      return { route: prefix + target, public: prefix + target, mounted: false }
+    case 'none':
+      return { route: target, public: prefix + target, mounted: false }
+    case 'strip': {
+      // The proxy left the prefix in place, so the target is what the client typed.
+      const route = cutPrefix(target, prefix)
+      return { route: route ?? target, public: target, mounted: route !== undefined }
+    }
+  }
+}
+
+/** The target without the prefix, cut on a segment boundary: `/apple` is not below `/app`. */
+function cutPrefix(target: string, prefix: string): string | undefined {
+  if (!target.startsWith(prefix)) return undefined
+  const rest = target.slice(prefix.length)
+  if (rest.startsWith('/')) return rest
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : undefined
+}
+
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i
+
+/**
+ * A target without the scheme and host that a client may put in front of it (RFC 9112 §3.2.2). They are the
+ * client's own word on what the decision has settled, and readers such as Koa's `ctx.href` believe them.
+ */
+export function originForm(target: string): string {
+  if (target.startsWith('/')) return target
+  const rest = target.replace(ABSOLUTE_FORM, '')
+  if (rest === target) return target // `*`, or the host:port of a CONNECT
+  return rest.startsWith('/') ? rest : `/${rest}`
+}

@@ -1,0 +1,46 @@
+/**
+ * What went wrong, said once: the one error class of the package.
+ *
+ * Every message is one sentence that names what was given, why it cannot be, and what to write
+ * instead. Programs tell the cases apart by `code`, never by the text.
+ */
+
+/** The codes a {@link ProxyFixError} can carry. */
+export type ProxyFixErrorCode =
+  /** An option, a policy or a handler that cannot be used; thrown at construction. */
+  | 'ERR_PROXYFIX_OPTION'
+  /** `connectionInfo` was asked about a request that no `proxyFix` has seen. */
+  | 'ERR_PROXYFIX_NOT_FIXED'
+
+// A registered symbol, so that `instanceof` also holds between two copies of the package.
+const BRAND = Symbol.for('proxyfix.ProxyFixError')
+
+/**
+ * A mistake in how proxyfix was set up or called. It is never thrown because of what a client sent.
+ *
+ * @example
+ * try {
+ *   proxyFix(app, { xFor: -1 })
+ * } catch (error) {
+ *   if (error instanceof ProxyFixError) console.error(error.code, error.message)
+ * }
+ */
+export class ProxyFixError extends TypeError {
+  /** Which kind of mistake it was; stable across releases. */
+  readonly code: ProxyFixErrorCode
+
+  constructor(code: ProxyFixErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ProxyFixError'
+    this.code = code
+  }
+
+  static {
+    Object.defineProperty(this.prototype, BRAND, { value: true })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ProxyFixError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}

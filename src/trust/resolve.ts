@@ -1,0 +1,290 @@
+/**
+ * Who is the client? Facts in, decision out: the one place where a header is believed or not.
+ *
+ * **The model.** Every proxy that you run adds one value to the right of each header it sets, and you
+ * say how many do. The value that the outermost of them wrote stands that many places from the right;
+ * nobody else could put it there. **The attack** is a client that sends the header itself: its text ends
+ * up further left, where it is never read. A list that is shorter than it must be did not come through
+ * your proxies, so it is not read at all: taking "the leftmost there is" would be taking the client's word.
+ *
+ * When in doubt a field stays as received, so the answer falls back to the peer, never to the client.
+ */
+
+import { canonicalPeer, parseForwardedFor, type Endpoint } from './address.ts'
+import { parseAuthority } from './authority.ts'
+import {
+  type ConnectionFacts,
+  type ConnectionInfo,
+  type Field,
+  FIELDS,
+  type HeaderSource,
+  type Refusal,
+  type RejectedValue,
+  type Verdict,
+} from './connection.ts'
+import { countValues, fromRight } from './list.ts'
+import { COUNTS, type ProxyFixOptions } from './options.ts'
+import { trustPolicy, type TrustPolicy } from './policy.ts'
+import { parsePort } from './port.ts'
+import { parsePrefix, trimPrefix } from './prefix.ts'
+import { defaultPort, parseScheme } from './scheme.ts'
+
+/** The facts of one request, with the one thing a decision asks of them. */
+export interface ReceivedFacts extends ConnectionFacts {
+  /** One header, all its lines joined in order; the name is given in lower case. `undefined`: not sent. */
+  header(name: string): string | undefined
+}
+
+const HEADERS: Readonly<Record<Field, string>> = {
+  for: 'X-Forwarded-For',
+  proto: 'X-Forwarded-Proto',
+  host: 'X-Forwarded-Host',
+  port: 'X-Forwarded-Port',
+  prefix: 'X-Forwarded-Prefix',
+}
+
+const GRAMMARS: Readonly<Record<Field, string>> = {
+  for: 'it is not an IP address with or without a port',
+  proto: 'it is not http, https, ws or wss',
+  host: 'it is not a host name or address with or without a port',
+  port: 'it is not a port from 1 to 65535',
+  prefix: 'it is not a path of plain segments after one slash',
+}
+
+const [FOR, PROTO, HOST, PORT, PREFIX] = [0, 1, 2, 3, 4] as const // places in FIELDS
+const HEADER_KEYS = FIELDS.map((field) => HEADERS[field].toLowerCase())
+const VERDICTS: readonly Verdict[] = [
+  'trusted',
+  'not-configured',
+  'untrusted-peer',
+  'absent',
+  'short',
+  'empty',
+  'invalid',
+]
+const [NOT_CONFIGURED, ABSENT, SHORT, EMPTY, INVALID] = [1, 3, 4, 5, 6] as const // places in VERDICTS
+
+const NO_REJECTED: readonly RejectedValue[] = Object.freeze([])
+const MAX_REJECTED_TEXT = 256
+
+/**
+ * The decision on one request. What every request needs are own fields, filled once by the constructor;
+ * the rest is worked out when somebody looks.
+ */
+export class Decision implements ConnectionInfo {
+  readonly client: Endpoint
+  readonly scheme: string
+  readonly host: string | undefined
+  readonly hostname: string | undefined
+  readonly port: number | undefined
+  readonly prefix: string
+  readonly refusal: Refusal | undefined
+  readonly #facts: ConnectionFacts
+  /** For each field how far it came, three bits each; a number costs nothing to carry. */
+  #verdicts = 0
+  #rejected: RejectedValue[] | undefined
+
+  constructor(policy: TrustPolicy, facts: ReceivedFacts) {
+    this.#facts = facts
+
+    const forItem = this.#select(FOR, policy.xFor, facts)
+    const client = forItem === undefined ? undefined : (parseForwardedFor(forItem) ?? this.#invalid(FOR, forItem))
+    this.client = client ?? canonicalEndpoint(facts.peer)
+
+    const protoItem = this.#select(PROTO, policy.xProto, facts)
+    const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
+    this.scheme = scheme ?? facts.scheme
+
+    const hostItem = this.#select(HOST, policy.xHost, facts)
+    const forwarded = hostItem === undefined ? undefined : (parseAuthority(hostItem) ?? this.#invalid(HOST, hostItem))
+    const received = facts.host
+    const authority = forwarded ?? (received ? parseAuthority(received) : undefined)
+
+    const portItem = this.#select(PORT, policy.xPort, facts)
+    const port = portItem === undefined ? undefined : (parsePort(portItem) ?? this.#invalid(PORT, portItem))
+    const schemePort = defaultPort(this.scheme)
+    this.port = port ?? authority?.port ?? schemePort
+    this.hostname = authority?.hostname
+    this.host =
+      authority === undefined
+        ? received || undefined
+        : this.port === schemePort
+          ? authority.hostname
+          : `${authority.hostname}:${this.port}`
+
+    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts)
+    const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
+    this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
+
+    this.refusal = policy.mayRefuse ? this.#refuse(policy) : undefined
+  }
+
+  /** Nobody is kept from speaking while there are only hop counts (Werkzeug's rule). */
+  get trusted(): boolean {
+    return true
+  }
+
+  get peer(): Endpoint {
+    return canonicalEndpoint(this.#facts.peer)
+  }
+
+  get verdicts(): Readonly<Record<Field, Verdict>> {
+    return {
+      for: this.#verdict(FOR),
+      proto: this.#verdict(PROTO),
+      host: this.#verdict(HOST),
+      port: this.#verdict(PORT),
+      prefix: this.#verdict(PREFIX),
+    }
+  }
+
+  /** Whether there is nothing to tell an operator: no value was rejected, the request not refused. */
+  get isPlain(): boolean {
+    return this.#rejected === undefined && this.refusal === undefined
+  }
+
+  get rejected(): readonly RejectedValue[] {
+    return this.#rejected ?? NO_REJECTED
+  }
+
+  get original(): ConnectionInfo['original'] {
+    const { peer, scheme, host, prefix = '', headers } = this.#facts
+    return { peer, scheme, host, prefix, headers }
+  }
+
+  /** The whole decision as plain data, for logs. */
+  toJSON(): ConnectionInfo {
+    const { client, peer, scheme, host, hostname, port, prefix, trusted, verdicts, rejected, refusal, original } = this
+    return { client, peer, scheme, host, hostname, port, prefix, trusted, verdicts, rejected, refusal, original }
+  }
+
+  static {
+    // What console.log shows: all of it, not only the own fields.
+    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: this.prototype.toJSON })
+  }
+
+  /** The value of a field's header that is to be believed; else the verdict says why there is none. */
+  #select(index: number, count: number, facts: ReceivedFacts): string | undefined {
+    if (count === 0) return this.#judge(index, NOT_CONFIGURED)
+    const list = facts.header(HEADER_KEYS[index]!)
+    if (list === undefined) return this.#judge(index, ABSENT)
+    const item = fromRight(list, count)
+    if (item === undefined) {
+      const values = countValues(list)
+      const field = FIELDS[index]!
+      this.#reject(
+        index,
+        list,
+        `${HEADERS[field]} has ${values === 1 ? '1 value' : `${values} values`}, ${COUNTS[field]} is ${count}`,
+      )
+      return this.#judge(index, SHORT)
+    }
+    if (item === '') {
+      this.#reject(index, item, 'it is empty')
+      return this.#judge(index, EMPTY)
+    }
+    return item
+  }
+
+  #invalid(index: number, item: string): undefined {
+    this.#reject(index, item, GRAMMARS[FIELDS[index]!])
+    return this.#judge(index, INVALID)
+  }
+
+  #judge(index: number, verdict: number): undefined {
+    this.#verdicts |= verdict << (index * 3)
+  }
+
+  #verdict(index: number): Verdict {
+    return VERDICTS[(this.#verdicts >> (index * 3)) & 7]!
+  }
+
+  #reject(index: number, value: string, reason: string): void {
+    this.#rejected ??= []
+    this.#rejected.push({ field: FIELDS[index]!, value: value.slice(0, MAX_REJECTED_TEXT), reason })
+  }
+
+  /** The first reason, in the order of contract rule 7, why this request must not reach the app. */
+  #refuse({ checked }: TrustPolicy): Refusal | undefined {
+    const { verdicts } = this
+    if (checked.onInvalid === 'reject') {
+      const field = FIELDS.find((one) => verdicts[one] === 'invalid')
+      if (field !== undefined) {
+        return {
+          status: 400,
+          field,
+          reason: `the value of ${HEADERS[field]} that counts is invalid: ${GRAMMARS[field]}`,
+        }
+      }
+    }
+    const missing = checked.required.find((field) => verdicts[field] !== 'trusted')
+    if (missing !== undefined) {
+      return {
+        status: 400,
+        field: missing,
+        reason: `the proxy must send ${HEADERS[missing]}, and it is ${verdicts[missing]}`,
+      }
+    }
+    if (checked.allowsHost !== undefined && !(this.hostname !== undefined && checked.allowsHost(this.hostname))) {
+      return { status: 400, field: 'host', reason: 'this host is not served here' }
+    }
+    return undefined
+  }
+}
+
+/**
+ * Who is the client of a request with these facts, and what did it ask for? Pure, and total: whatever the
+ * headers hold, it answers.
+ *
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for options that cannot be.
+ * @example
+ * const info = resolveConnection(
+ *   { peer: { address: '10.0.0.1' }, scheme: 'http', host: 'app', headers: { 'X-Forwarded-For': '203.0.113.7' } },
+ *   { xFor: 1 },
+ * )
+ * info.client.address // '203.0.113.7'
+ */
+export function resolveConnection(facts: ConnectionFacts, options?: ProxyFixOptions | TrustPolicy): ConnectionInfo {
+  return new Decision(trustPolicy(options), new GivenFacts(facts))
+}
+
+/** Facts from a caller, with headers of any shape made readable. */
+class GivenFacts implements ReceivedFacts {
+  readonly peer: Endpoint
+  readonly scheme: string
+  readonly host: string | undefined
+  readonly prefix: string | undefined
+  readonly headers: HeaderSource
+
+  constructor(facts: ConnectionFacts) {
+    this.peer = facts.peer
+    this.scheme = facts.scheme
+    this.host = facts.host
+    this.prefix = facts.prefix
+    this.headers = facts.headers
+  }
+
+  header(name: string): string | undefined {
+    return readHeader(this.headers, name)
+  }
+}
+
+/** One header of any source, its lines joined in order; names match without case. */
+function readHeader(headers: HeaderSource, name: string): string | undefined {
+  if (typeof headers.get === 'function') return headers.get(name) ?? undefined
+  let joined: string | undefined
+  for (const key of Object.keys(headers)) {
+    if (key.length !== name.length || key.toLowerCase() !== name) continue
+    const value: unknown = (headers as Readonly<Record<string, unknown>>)[key]
+    const text = Array.isArray(value) ? value.join(', ') : value
+    if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
+  }
+  return joined
+}
+
+/** An endpoint in canonical text; text that is no IP address gives no address, and so no port either. */
+function canonicalEndpoint({ address, port }: Endpoint): Endpoint {
+  const canonical = canonicalPeer(address)
+  if (canonical === undefined) return {}
+  return port === undefined ? { address: canonical } : { address: canonical, port }
+}
