@@ -32,7 +32,7 @@ type AnyFunction = (...args: unknown[]) => unknown
 export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
   if (typeof handler === 'function') return wrapFunction(handler as unknown as AnyFunction, around) as unknown as H
   if (isFetchObject(handler)) return wrapFetchObject(handler, around)
-  throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describe(handler)}.`)
+  throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
 }
 
 /** A Proxy, since a plain function would lose the members; it costs 25 ns a call. */
@@ -63,16 +63,23 @@ function wrapFetchObject<H extends FetchObject>(handler: H, around: Around): H {
   return proxy
 }
 
-function isFetchObject(value: unknown): value is FetchObject {
+/** Whether a value can be called with requests. */
+export function isHandler(value: unknown): value is Handler {
+  return typeof value === 'function' || isFetchObject(value)
+}
+
+/** Whether a handler is an object that answers by its `fetch` method. */
+export function isFetchObject(value: unknown): value is FetchObject {
   return typeof value === 'object' && value !== null && typeof (value as Partial<FetchObject>).fetch === 'function'
 }
 
-function describe(value: unknown): string {
-  const takes = 'it takes a function (req, res), a function (request) => Response, or an object with a fetch method'
-  if (typeof value !== 'object' || value === null) return `${value === null ? 'null' : typeof value}: ${takes}`
-  if ('listen' in value && 'on' in value) return `a server yet: wrap the listener that you give to it`
-  if (typeof (value as { callback?: unknown }).callback === 'function')
-    return `an object with a callback method: wrap app.callback()`
-  if ('routing' in value) return `an object with a routing method: wrap app.routing`
-  return `an object like that: ${takes}`
+/** What a value is that is no handler, and what to give instead; a clause for after a verb. */
+export function describeNonHandler(value: unknown): string {
+  const wanted = 'give a function (req, res), a function (request) => Response, or an object with a fetch method'
+  if (value === null || typeof value !== 'object')
+    return `${value === null || value === undefined ? String(value) : `a ${typeof value}`}: ${wanted}`
+  if ('listen' in value && 'callback' in value) return 'a Koa app: give its app.callback()'
+  if ('listen' in value && 'routing' in value) return 'a Fastify app: give its app.routing, after await app.ready()'
+  if ('listen' in value && 'address' in value) return 'a server: give the listener that it calls'
+  return `an object of another kind: ${wanted}`
 }

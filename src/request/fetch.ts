@@ -7,14 +7,13 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
-import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { type HeaderMode, rewrittenHeader } from './forwarding-headers.ts'
-import { fixNodeRequest, isNodeRequest } from './node.ts'
+import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
 import { placePrefix } from './prefix-mode.ts'
 
 /** Whether this is the first argument of a Fetch handler. */
@@ -39,30 +38,38 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
     reportTwice()
     return request
   }
-  const { headers, prefixMode } = policy.checked
   const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming
-  const decision = isNodeRequest(incoming)
-    ? fixNodeRequest(incoming, policy).decision
-    : decide(policy, new FetchFacts(request))
-  return showDecision(request, decision, headers, prefixMode)
+  if (isNodeRequest(incoming)) return fixOverIncoming(request, incoming, policy)
+
+  const decision = decide(policy, new FetchFacts(request))
+  const target = targetOf(request.url)
+  const placed = placePrefix(target, decision.prefix, policy.checked.prefixMode)
+  return showFix(request, { decision, publicTarget: placed.public }, placed.route, policy.checked.headers)
 }
 
-/** Shows a decision on a Fetch request that was made from the bytes it was made on. */
-function showDecision(
-  request: Request,
-  decision: Decision,
-  mode: HeaderMode,
-  prefixMode: NonNullable<ProxyFixOptions['prefixMode']>,
-): Request {
-  const pathAt = request.url.indexOf('/', request.url.indexOf('://') + 3)
-  const target = request.url.slice(pathAt)
-  const { prefix } = decision
-  const placed = prefix === '' ? undefined : placePrefix(target, prefix, prefixMode)
+/** Fixes the Node request behind a Fetch request, and lets the Fetch request show the same. */
+function fixOverIncoming(request: Request, incoming: NodeRequest, policy: TrustPolicy): Request {
+  const { headers, prefixMode } = policy.checked
+  // A Request made after the fix shows it already. Of one made before, the path may have to move as well; it is
+  // read only then, since the bundled server's Requests are made lazily and would be made too early by the look.
+  const movesPath = fixOf(incoming) === undefined && (prefixMode === 'strip' || prefixMode === 'url')
+  const target = movesPath ? targetOf(request.url) : undefined
+  const fix = fixNodeRequest(incoming, policy)
+  const route =
+    target === undefined ? targetOf(request.url) : placePrefix(target, fix.decision.prefix, prefixMode).route
+  return showFix(request, fix, route, headers)
+}
 
-  const { hostname, host } = decision
-  const origin = `${httpScheme(decision.scheme)}://${hostname === undefined ? new URL(request.url).host : host}`
-  const url = origin + (placed?.route ?? target)
-  const changes = headerChanges(request.headers, decision, mode)
+/** Path and query of an absolute URL as a URL parser writes it. */
+function targetOf(url: string): string {
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3))
+}
+
+function showFix(request: Request, fix: Fix, route: string, mode: HeaderMode): Request {
+  const { hostname, host, scheme } = fix.decision
+  const authority = hostname === undefined ? new URL(request.url).host : host
+  const url = `${httpScheme(scheme)}://${authority}${route}`
+  const changes = headerChanges(request.headers, fix.decision, mode)
 
   let fixed = request
   if (url !== request.url || changes.length > 0) {
@@ -72,7 +79,7 @@ function showDecision(
       else fixed.headers.set(name, value)
     }
   }
-  markFixed(fixed, { decision, publicTarget: placed?.public ?? target })
+  markFixed(fixed, fix)
   return fixed
 }
 

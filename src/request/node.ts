@@ -179,7 +179,7 @@ function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFix
   // Inside a framework's mount, `url` has lost the mount path and `originalUrl` is the whole.
   const whole = req.originalUrl === undefined ? url : originForm(req.originalUrl)
   if (req.originalUrl !== undefined && whole !== req.originalUrl) req.originalUrl = whole
-  if (prefix === '') return whole
+  if (prefix === '') return whole // as on nearly every request
 
   const { route, mounted } = placePrefix(url, prefix, mode)
   const publicTarget = placePrefix(whole, prefix, mode).public

@@ -15,12 +15,13 @@ export interface PlacedTarget {
   readonly mounted: boolean
 }
 
-/** Places a prefix (not empty) on a target in origin-form (`/path?query`). */
+/** Places a prefix on a target in origin-form (`/path?query`). */
 export function placePrefix(
   target: string,
   prefix: string,
   mode: NonNullable<ProxyFixOptions['prefixMode']>,
 ): PlacedTarget {
+  if (prefix === '') return { route: target, public: target, mounted: false }
   switch (mode) {
     case 'mount':
       return { route: target, public: prefix + target, mounted: true }

@@ -11,6 +11,10 @@ export type ProxyFixErrorCode =
   | 'ERR_PROXYFIX_OPTION'
   /** `connectionInfo` was asked about a request that no `proxyFix` has seen. */
   | 'ERR_PROXYFIX_NOT_FIXED'
+  /** The bundled server cannot listen where it was told to. */
+  | 'ERR_PROXYFIX_BIND'
+  /** The bundled server cannot load the app, or what it loaded is none. */
+  | 'ERR_PROXYFIX_APP'
 
 // A registered symbol, so that `instanceof` also holds between two copies of the package.
 const BRAND = Symbol.for('proxyfix.ProxyFixError')

@@ -7,6 +7,7 @@
 import { parseAuthority } from './authority.ts'
 import { FIELDS, type ConnectionInfo, type Field } from './connection.ts'
 import { ProxyFixError } from './error.ts'
+import { nearest } from './nearest.ts'
 
 /** What a decision that is not plain is reported with. */
 export interface DecisionEvent {
@@ -279,29 +280,4 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'
   return typeof value === 'bigint' ? `${value}n` : String(value)
-}
-
-/** The name that is meant, as far as one is near: Werkzeug's spelling, another case, one or two slips. */
-function nearest(name: string, names: readonly string[]): string | undefined {
-  const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
-  let best: string | undefined
-  let bestDistance = 3
-  for (const candidate of names) {
-    const distance = editDistance(plain, candidate.toLowerCase())
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
-  }
-  return best
-}
-
-/** Levenshtein's distance; runs once, for a mistake. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** What a person types: `proxyfix COMMAND …`. Finds the command, and turns what went wrong into a sentence and an exit code. */
+
+import { readFileSync } from 'node:fs'
+import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
+import { nearest } from '../trust/nearest.ts'
+import { serveCommand } from './serve.ts'
+import { UsageError } from './usage-error.ts'
+
+const HELP = `Usage: proxyfix COMMAND [OPTION]...
+
+Commands:
+  serve    serve an app: proxyfix serve MODULE[:EXPORT]
+
+proxyfix COMMAND --help says more; proxyfix --version tells the version.
+`
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { serve: serveCommand }
+
+const USAGE = 2
+const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {
+  ERR_PROXYFIX_BIND: 1,
+  ERR_PROXYFIX_OPTION: USAGE,
+  ERR_PROXYFIX_NOT_FIXED: USAGE,
+  ERR_PROXYFIX_APP: 4,
+}
+
+async function main([command, ...args]: readonly string[]): Promise<void> {
+  if (command === '--help' || command === '-h') return void process.stdout.write(HELP)
+  if (command === '--version') return void process.stdout.write(`${version()}\n`)
+  const run = command === undefined ? undefined : COMMANDS[command]
+  if (run !== undefined) return await run(args)
+  throw new UsageError(unknownCommand(command))
+}
+
+function unknownCommand(command: string | undefined): string {
+  if (command === undefined) return 'A command is missing: try proxyfix serve MODULE, or proxyfix --help.'
+  const near = nearest(command, Object.keys(COMMANDS))
+  return `There is no command '${command}': ${near === undefined ? 'try proxyfix --help.' : `did you mean ${near}?`}`
+}
+
+function version(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const isOurs = error instanceof ProxyFixError
+  if (!isOurs && !(error instanceof UsageError)) throw error
+  process.stderr.write(`proxyfix: ${error.message}\n`)
+  // The app's module may have left timers or sockets behind, which must not keep a failed start alive.
+  process.exit(isOurs ? EXIT_CODES[error.code] : USAGE)
+}

@@ -1,0 +1,77 @@
+/** How is an app called by `node:http`? Node listeners as they are, Fetch handlers over a bridge; neither can take the process down. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { NodeRequest, sendNodeResponse } from 'srvx/node'
+import { type Handler, isFetchObject } from '../middleware/handler.ts'
+import { carryFix } from '../request/fetch.ts'
+
+/** A listener of `request` events. */
+export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknown
+
+/**
+ * The listener for an app. A function with fewer than two parameters is a Fetch handler, one with two or
+ * more a Node listener; an object with a `fetch` method says it without counting.
+ */
+export function nodeListener(app: Handler): NodeListener {
+  if (isFetchObject(app)) return bridge((...args) => Reflect.apply(app.fetch, app, args))
+  return app.length < 2 ? bridge(app as unknown as FetchHandler) : (app as unknown as NodeListener)
+}
+
+type FetchHandler = (request: Request, platform: { incoming: IncomingMessage; outgoing: ServerResponse }) => unknown
+
+/**
+ * Calls a Fetch handler with a Request made from the Node request, as it stands after `proxyFix`: so it shows
+ * the client without any work of its own. The second argument is the one that Hono's Node adapter passes.
+ */
+function bridge(handler: FetchHandler): NodeListener {
+  return async (incoming, outgoing) => {
+    const request: Request = new NodeRequest({ req: incoming, res: outgoing })
+    carryFix(incoming, request)
+    const response = await handler(request, { incoming, outgoing })
+    if (!isFetchResponse(response)) {
+      throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
+    }
+    await sendNodeResponse(outgoing, response)
+  }
+}
+
+/** By its shape: a Response of another realm or package (srvx's FastResponse) is one too. */
+function isFetchResponse(value: unknown): value is Response {
+  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value
+}
+
+/** The listener, with whatever it throws or rejects answered 500 and shown on standard error. */
+export function guarded(listener: NodeListener): NodeListener {
+  return (req, res) => {
+    try {
+      const result = listener(req, res)
+      if (isPromise(result)) result.then(undefined, (error: unknown) => answerError(error, req, res))
+    } catch (error) {
+      answerError(error, req, res)
+    }
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
+  )
+}
+
+function answerError(error: unknown, req: IncomingMessage, res: ServerResponse): void {
+  if (isClientGone(error, res)) return
+  console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
+  if (res.headersSent) {
+    res.destroy() // cut short, so that the client does not take half an answer for a whole one
+    return
+  }
+  res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
+  res.end('Internal server error.\n')
+}
+
+/** Whether the handler only heard, while it read or wrote, that the client has hung up: no fault of the app. */
+function isClientGone(error: unknown, res: ServerResponse): boolean {
+  if (!res.destroyed || !(error instanceof Error)) return false
+  const { name, code } = error as NodeJS.ErrnoException
+  return name === 'AbortError' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE'
+}
