@@ -12,7 +12,7 @@ import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { type HeaderMode, rewrittenHeader } from './forwarding-headers.ts'
+import { forwardingHeader, type HeaderMode, valueAfter } from './forwarding-headers.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
 import { placePrefix } from './prefix-mode.ts'
 
@@ -75,7 +75,7 @@ function showFix(request: Request, fix: Fix, route: string, mode: HeaderMode): R
   if (url !== request.url || changes.length > 0) {
     fixed = new Request(url, request)
     for (const [name, value] of changes) {
-      if (value === null) fixed.headers.delete(name)
+      if (value === undefined) fixed.headers.delete(name)
       else fixed.headers.set(name, value)
     }
   }
@@ -83,11 +83,21 @@ function showFix(request: Request, fix: Fix, route: string, mode: HeaderMode): R
   return fixed
 }
 
-function headerChanges(headers: Headers, decision: Decision, mode: HeaderMode): [name: string, value: string | null][] {
-  const changes: [string, string | null][] = []
+function headerChanges(
+  headers: Headers,
+  decision: Decision,
+  mode: HeaderMode,
+): [name: string, value: string | undefined][] {
+  const changes: [string, string | undefined][] = []
   for (const [name, value] of headers) {
-    const rewritten = rewrittenHeader(name, decision, mode)
-    if (rewritten !== undefined && rewritten !== value) changes.push([name, rewritten])
+    const header = forwardingHeader(name)
+    const after =
+      name === 'host'
+        ? (decision.host ?? value)
+        : header === undefined || mode === 'keep'
+          ? value
+          : valueAfter(header, decision, mode)
+    if (after !== value) changes.push([name, after])
   }
   return changes
 }

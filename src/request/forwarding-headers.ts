@@ -9,85 +9,86 @@
  */
 
 import type { Decision } from '../trust/resolve.ts'
-import { httpScheme } from '../trust/scheme.ts'
 
 /** What becomes of the forwarding headers. */
 export type HeaderMode = 'normalize' | 'keep' | 'remove'
 
-/** Gives the value that was decided; `undefined` when there is none. */
-type Decided = (decision: Decision) => string | undefined
-
-const address: Decided = ({ client }) => client.address
-const host: Decided = (decision) => decision.host
-const scheme: Decided = (decision) => decision.scheme
-const port: Decided = (decision) => decision.port?.toString()
-const prefix: Decided = (decision) => decision.prefix || undefined
-const nothing: Decided = () => undefined
-
-/** Headers that are the request's own: always set, never taken away. */
-const OWN: ReadonlyMap<string, Decided> = new Map([
-  ['host', host],
-  [':authority', host],
-  [':scheme', (decision) => httpScheme(decision.scheme)],
-])
-
-const FORWARDING: ReadonlyMap<string, Decided> = new Map([
-  ['x-forwarded-for', address],
-  ['x-forwarded-proto', scheme],
-  ['x-forwarded-host', host],
-  ['x-forwarded-port', port],
-  ['x-forwarded-prefix', prefix],
-  ['x-real-ip', address],
-  ['x-client-ip', address],
-  ['x-cluster-client-ip', address],
-  ['true-client-ip', address],
-  ['cf-connecting-ip', address],
-  ['cf-connecting-ipv6', address],
-  ['cf-pseudo-ipv4', address],
-  ['fastly-client-ip', address],
-  ['x-appengine-user-ip', address],
-  ['forwarded', nothing],
-  ['x-forwarded', nothing],
-  ['forwarded-for', nothing],
-  ['x-forwarded-protocol', nothing],
-  ['x-forwarded-scheme', nothing],
-  ['x-forwarded-ssl', nothing],
-  ['x-forwarded-server', nothing],
-  ['x-forwarded-by', nothing],
-  ['x-original-for', nothing],
-  ['x-original-host', nothing],
-  ['x-original-proto', nothing],
-  ['x-url-scheme', nothing],
-  ['x-script-name', nothing],
-  ['front-end-https', nothing],
-])
-
-/** What a header is after the decision: its new value, `null` when it goes, `undefined` when it stays as it is. */
-export function rewrittenHeader(name: string, decision: Decision, mode: HeaderMode): string | null | undefined {
-  if (!mayBeRewritten(name)) return undefined
-  const lower = name.toLowerCase()
-  const own = OWN.get(lower)
-  if (own !== undefined) return own(decision)
-  if (mode === 'keep') return undefined
-  const forwarding = FORWARDING.get(lower)
-  if (forwarding !== undefined) return (mode === 'normalize' ? forwarding(decision) : undefined) ?? null
-  return FORWARDING.has(lower.replaceAll(/[_.]/g, '-')) ? null : undefined
+/** A name that means forwarding. */
+export interface ForwardingHeader {
+  /** The value that was decided; `undefined` when there is none, and the header goes. */
+  readonly decided: (decision: Decision) => string | undefined
+  /** One bit a name, so that a set of them fits a number. */
+  readonly bit: number
 }
 
-/** Passes over nearly all headers of a browser's request before a lower-case copy is made. */
-function mayBeRewritten(name: string): boolean {
-  switch (name.charCodeAt(0) | 0x20) {
-    case 0x78: // x
-    case 0x66: // f
-    case 0x74: // t
-      return name.length >= 9 && name.length <= 20
-    case 0x63: // cf-…, not connection, content-…, cookie, cache-control
-      return (name.charCodeAt(1) | 0x20) === 0x66
-    case 0x68: // host
-      return name.length === 4
-    case 0x3a: // :authority, :scheme
-      return true
-    default:
-      return false
-  }
+const HOLDS_NOTHING: ForwardingHeader = { decided: () => undefined, bit: 0 }
+
+const VALUES: Readonly<Record<string, ForwardingHeader['decided']>> = {
+  'X-Forwarded-For': address,
+  'X-Forwarded-Proto': ({ scheme }) => scheme,
+  'X-Forwarded-Host': ({ host }) => host,
+  'X-Forwarded-Port': ({ port }) => port?.toString(),
+  'X-Forwarded-Prefix': ({ prefix }) => prefix || undefined,
+  'X-Real-IP': address,
+  'X-Client-IP': address,
+  'X-Cluster-Client-IP': address,
+  'True-Client-IP': address,
+  'CF-Connecting-IP': address,
+  'CF-Connecting-IPv6': address,
+  'CF-Pseudo-IPv4': address,
+  'Fastly-Client-IP': address,
+  'X-Appengine-User-IP': address,
+}
+
+const NOTHING: readonly string[] = [
+  'Forwarded',
+  'X-Forwarded',
+  'Forwarded-For',
+  'X-Forwarded-Protocol',
+  'X-Forwarded-Scheme',
+  'X-Forwarded-Ssl',
+  'X-Forwarded-Server',
+  'X-Forwarded-By',
+  'X-Original-For',
+  'X-Original-Host',
+  'X-Original-Proto',
+  'X-Url-Scheme',
+  'X-Script-Name',
+  'Front-End-Https',
+]
+
+// Each name as it is usually spelt and in lower case, so that hardly any is lowered on the path of a request.
+const NAMES = new Map<string, ForwardingHeader>()
+for (const name of NOTHING) add(name, HOLDS_NOTHING)
+for (const [index, [name, decided]] of Object.entries(VALUES).entries()) add(name, { decided, bit: 1 << index })
+
+/** The forwarding header of this name, in any case; `undefined` for a name that says nothing about forwarding. */
+export function forwardingHeader(name: string): ForwardingHeader | undefined {
+  if (!mayBeForwarding(name)) return undefined
+  const known = NAMES.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  return NAMES.get(lower) ?? (NAMES.has(lower.replaceAll(/[_.]/g, '-')) ? HOLDS_NOTHING : undefined)
+}
+
+/** What the header holds afterwards; `undefined`: it goes. */
+export function valueAfter(header: ForwardingHeader, decision: Decision, mode: HeaderMode): string | undefined {
+  return mode === 'remove' ? undefined : header.decided(decision)
+}
+
+/** Passes over nearly all headers of a browser: our names have 9 to 20 characters and begin with x, f, t or cf. */
+function mayBeForwarding(name: string): boolean {
+  if (name.length < 9 || name.length > 20) return false
+  const first = name.charCodeAt(0) | 0x20
+  if (first === 0x63) return (name.charCodeAt(1) | 0x20) === 0x66
+  return first === 0x78 || first === 0x66 || first === 0x74
+}
+
+function add(name: string, header: ForwardingHeader): void {
+  NAMES.set(name, header)
+  NAMES.set(name.toLowerCase(), header)
+}
+
+function address({ client }: Decision): string | undefined {
+  return client.address
 }

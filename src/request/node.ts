@@ -11,10 +11,10 @@ import type { Endpoint } from '../trust/address.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
-import { isSecure } from '../trust/scheme.ts'
+import { httpScheme, isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { type HeaderMode, rewrittenHeader } from './forwarding-headers.ts'
+import { forwardingHeader, type HeaderMode, valueAfter } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import { familyOf, socketView, type SocketLike, unwrapSocket } from './socket-view.ts'
 
@@ -107,41 +107,63 @@ function joined(value: string | string[] | undefined): string | undefined {
 /** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
 function rewriteHeaders(req: NodeRequest, decision: Decision, mode: HeaderMode): void {
   const { headers, rawHeaders } = req
-  for (const name in headers) {
-    const value = rewrittenHeader(name, decision, mode)
-    if (value === null) delete headers[name]
-    else if (value !== undefined && value !== headers[name]) headers[name] = value
-  }
   const linesBefore = rawHeaders.length
+  if (headers.host === undefined && decision.host !== undefined) rawHeaders.push('Host', decision.host)
   rewriteLines(rawHeaders, decision, mode)
-  if (headers.host === undefined && decision.host !== undefined) {
-    headers.host = decision.host
-    rawHeaders.push('Host', decision.host)
-  }
+  rewriteRecord(headers, decision, mode)
   if (!('headersDistinct' in req)) return // HTTP/2 has none
   // Node builds it when it is first read, from as many lines as there were at first; unset, it is built anew.
-  Reflect.set(req, 'headersDistinct', rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders))
+  req.headersDistinct = rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders)
 }
 
-/** Rewrites lines in place, as an HTTP/2 request has no setter for them. Of each rewritten name one line is left. */
+function rewriteRecord(headers: NodeRequest['headers'], decision: Decision, mode: HeaderMode): void {
+  const { host, scheme } = decision
+  if (host !== undefined && headers.host !== host) headers.host = host
+  if (headers[':scheme'] !== undefined) {
+    headers[':scheme'] = httpScheme(scheme)
+    if (host !== undefined) headers[':authority'] = host
+  }
+  if (mode === 'keep') return
+  for (const name in headers) {
+    const header = forwardingHeader(name)
+    if (header === undefined) continue
+    const value = valueAfter(header, decision, mode)
+    if (value === undefined) delete headers[name]
+    else headers[name] = value
+  }
+}
+
+/** In place, as an HTTP/2 request has no setter for its lines. Of each name that is set, one line is left. */
 function rewriteLines(lines: string[], decision: Decision, mode: HeaderMode): void {
-  let rewritten: string[] | undefined
+  const { host, scheme } = decision
+  let seen = 0
   let end = 0
   for (let index = 0; index < lines.length; index += 2) {
     const name = lines[index]!
-    const value = rewrittenHeader(name, decision, mode)
-    if (value === null) continue
-    if (value !== undefined) {
-      const lower = name.toLowerCase()
-      rewritten ??= []
-      if (rewritten.includes(lower)) continue
-      rewritten.push(lower)
+    let value: string | undefined = lines[index + 1]!
+    if (name.length === 4 && name.toLowerCase() === 'host') {
+      if ((seen & HOST_BIT) !== 0) continue // Node hands on the first; a second could only be a second answer
+      seen |= HOST_BIT
+      value = host ?? value
+    } else if (name === ':authority') {
+      value = host ?? value
+    } else if (name === ':scheme') {
+      value = httpScheme(scheme)
+    } else if (mode !== 'keep') {
+      const header = forwardingHeader(name)
+      if (header !== undefined) {
+        value = valueAfter(header, decision, mode)
+        if (value === undefined || (seen & header.bit) !== 0) continue
+        seen |= header.bit
+      }
     }
     lines[end++] = name
-    lines[end++] = value ?? lines[index + 1]!
+    lines[end++] = value
   }
   lines.length = end
 }
+
+const HOST_BIT = 1 << 30 // above the bits of all forwarding headers
 
 function distinct(lines: readonly string[]): Record<string, string[]> {
   const values: Record<string, string[]> = Object.create(null)
