@@ -5,7 +5,8 @@
 
 import type { DecisionEvent } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import { Decision, type ReceivedFacts } from '../trust/resolve.ts'
+import { Decision, type ReadHeader } from '../trust/resolve.ts'
+import type { ConnectionFacts } from '../trust/connection.ts'
 import { warn } from './warn.ts'
 
 interface Channel {
@@ -22,8 +23,12 @@ const channel = (globalThis as { process?: ProcessWithModules }).process
   ?.getBuiltinModule?.('node:diagnostics_channel')
   ?.channel('proxyfix:decision')
 
-export function decide(policy: TrustPolicy, facts: ReceivedFacts): Decision {
-  const decision = new Decision(policy, facts)
+export function decide<Facts extends ConnectionFacts>(
+  policy: TrustPolicy,
+  facts: Facts,
+  read: ReadHeader<Facts>,
+): Decision {
+  const decision = Decision.of(policy, facts, read)
   if (!decision.isPlain) tell(policy, decision)
   return decision
 }

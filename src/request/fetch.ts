@@ -7,8 +7,9 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
+import type { ConnectionFacts } from '../trust/connection.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
+import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
@@ -41,7 +42,7 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
   const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming
   if (isNodeRequest(incoming)) return fixOverIncoming(request, incoming, policy)
 
-  const decision = decide(policy, new FetchFacts(request))
+  const decision = decide(policy, new FetchFacts(request), readHeader)
   const target = targetOf(request.url)
   const placed = placePrefix(target, decision.prefix, policy.checked.prefixMode)
   return showFix(request, { decision, publicTarget: placed.public }, placed.route, policy.checked.headers)
@@ -103,7 +104,7 @@ function headerChanges(
 }
 
 /** The facts as received; the request itself is never changed, so it keeps them. */
-class FetchFacts implements ReceivedFacts {
+class FetchFacts implements ConnectionFacts {
   readonly peer: Endpoint = {} // a plain Request shows none
   readonly scheme: string
   readonly host: string
@@ -115,10 +116,10 @@ class FetchFacts implements ReceivedFacts {
     this.host = headers.get('host') || host
     this.headers = headers
   }
+}
 
-  header(name: string): string | undefined {
-    return this.headers.get(name) ?? undefined
-  }
+function readHeader({ headers }: FetchFacts, name: string): string | undefined {
+  return headers.get(name) ?? undefined
 }
 
 /** Puts the fix of a Node request on the Fetch request that a bridge made from it afterwards. */

@@ -8,9 +8,10 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
+import type { ConnectionFacts } from '../trust/connection.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision, ReceivedFacts } from '../trust/resolve.ts'
+import type { Decision } from '../trust/resolve.ts'
 import { httpScheme, isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
@@ -47,7 +48,7 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
     reportTwice()
     return before
   }
-  const decision = decide(policy, new NodeFacts(req))
+  const decision = decide(policy, new NodeFacts(req), readHeader)
   const { headers, prefixMode, socket } = policy.checked
   rewriteHeaders(req, decision, headers)
   if (ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
@@ -58,12 +59,12 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
 }
 
 /** The facts as received, kept apart from the request, which shows other ones afterwards. */
-class NodeFacts implements ReceivedFacts {
+class NodeFacts implements ConnectionFacts {
   readonly peer: Endpoint
   readonly scheme: string
   readonly host: string | undefined
   readonly headers: RawHeaders
-  readonly #headers: NodeRequest['headers']
+  readonly current: NodeRequest['headers']
 
   constructor({ socket, headers, rawHeaders }: NodeRequest) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
@@ -71,12 +72,12 @@ class NodeFacts implements ReceivedFacts {
     this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = joined(headers.host ?? headers[':authority'])
     this.headers = new RawHeaders(rawHeaders.slice())
-    this.#headers = headers
+    this.current = headers
   }
+}
 
-  header(name: string): string | undefined {
-    return joined(this.#headers[name])
-  }
+function readHeader({ current }: NodeFacts, name: string): string | undefined {
+  return joined(current[name])
 }
 
 /** Header lines as they came over the wire, readable by name. */

@@ -8,7 +8,7 @@
  * private fields (Bun) and the bookkeeping of listeners (what an `Object.create(socket)` view does).
  *
  * The view is a Proxy over a small record, with one handler for all: 20 ns to make, 20 ns a read. A class
- * with a Proxy behind its prototype reads faster, but cannot tell which socket `in` is asked of (decision 003).
+ * with a Proxy behind its prototype reads faster, but cannot tell which socket `in` is asked of (docs/decisions/002).
  */
 
 /** The part of a socket that names its other end. */

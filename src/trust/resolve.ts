@@ -17,7 +17,6 @@ import {
   type ConnectionInfo,
   type Field,
   FIELDS,
-  type HeaderSource,
   type Refusal,
   type RejectedValue,
   type Verdict,
@@ -29,11 +28,8 @@ import { parsePort } from './port.ts'
 import { parsePrefix, trimPrefix } from './prefix.ts'
 import { defaultPort, parseScheme } from './scheme.ts'
 
-/** The facts of one request, with the one thing a decision asks of them. */
-export interface ReceivedFacts extends ConnectionFacts {
-  /** One header, all its lines joined in order; the name is given in lower case. `undefined`: not sent. */
-  header(name: string): string | undefined
-}
+/** Reads one header off a request's facts, all its lines joined in order; the name is given in lower case. */
+export type ReadHeader<Facts> = (facts: Facts, name: string) => string | undefined
 
 const HEADERS: Readonly<Record<Field, string>> = {
   for: 'X-Forwarded-For',
@@ -84,23 +80,23 @@ export class Decision implements ConnectionInfo {
   #verdicts = 0
   #rejected: RejectedValue[] | undefined
 
-  constructor(policy: TrustPolicy, facts: ReceivedFacts) {
+  private constructor(policy: TrustPolicy, facts: ConnectionFacts, read: ReadHeader<ConnectionFacts>) {
     this.#facts = facts
 
-    const forItem = this.#select(FOR, policy.xFor, facts)
+    const forItem = this.#select(FOR, policy.xFor, facts, read)
     const client = forItem === undefined ? undefined : (parseForwardedFor(forItem) ?? this.#invalid(FOR, forItem))
     this.client = client ?? canonicalEndpoint(facts.peer)
 
-    const protoItem = this.#select(PROTO, policy.xProto, facts)
+    const protoItem = this.#select(PROTO, policy.xProto, facts, read)
     const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
     this.scheme = scheme ?? facts.scheme
 
-    const hostItem = this.#select(HOST, policy.xHost, facts)
+    const hostItem = this.#select(HOST, policy.xHost, facts, read)
     const forwarded = hostItem === undefined ? undefined : (parseAuthority(hostItem) ?? this.#invalid(HOST, hostItem))
     const received = facts.host
     const authority = forwarded ?? (received ? parseAuthority(received) : undefined)
 
-    const portItem = this.#select(PORT, policy.xPort, facts)
+    const portItem = this.#select(PORT, policy.xPort, facts, read)
     const port = portItem === undefined ? undefined : (parsePort(portItem) ?? this.#invalid(PORT, portItem))
     const schemePort = defaultPort(this.scheme)
     this.port = port ?? authority?.port ?? schemePort
@@ -112,11 +108,17 @@ export class Decision implements ConnectionInfo {
           ? authority.hostname
           : `${authority.hostname}:${this.port}`
 
-    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts)
+    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts, read)
     const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
     this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
 
     this.refusal = policy.mayRefuse ? this.#refuse(policy) : undefined
+  }
+
+  /** Decides about facts of any kind, given how a header is read off that kind. */
+  static of<Facts extends ConnectionFacts>(policy: TrustPolicy, facts: Facts, read: ReadHeader<Facts>): Decision {
+    // The reader is only ever called with the facts that came with it.
+    return new Decision(policy, facts, read as ReadHeader<ConnectionFacts>)
   }
 
   /** Nobody is kept from speaking while there are only hop counts (Werkzeug's rule). */
@@ -164,9 +166,9 @@ export class Decision implements ConnectionInfo {
   }
 
   /** The value of a field's header that is to be believed; else the verdict says why there is none. */
-  #select(index: number, count: number, facts: ReceivedFacts): string | undefined {
+  #select(index: number, count: number, facts: ConnectionFacts, read: ReadHeader<ConnectionFacts>): string | undefined {
     if (count === 0) return this.#judge(index, NOT_CONFIGURED)
-    const list = facts.header(HEADER_KEYS[index]!)
+    const list = read(facts, HEADER_KEYS[index]!)
     if (list === undefined) return this.#judge(index, ABSENT)
     const item = fromRight(list, count)
     if (item === undefined) {
@@ -245,37 +247,17 @@ export class Decision implements ConnectionInfo {
  * info.client.address // '203.0.113.7'
  */
 export function resolveConnection(facts: ConnectionFacts, options?: ProxyFixOptions | TrustPolicy): ConnectionInfo {
-  return new Decision(trustPolicy(options), new GivenFacts(facts))
+  return Decision.of(trustPolicy(options), facts, readHeader)
 }
 
-/** Facts from a caller, with headers of any shape made readable. */
-class GivenFacts implements ReceivedFacts {
-  readonly peer: Endpoint
-  readonly scheme: string
-  readonly host: string | undefined
-  readonly prefix: string | undefined
-  readonly headers: HeaderSource
-
-  constructor(facts: ConnectionFacts) {
-    this.peer = facts.peer
-    this.scheme = facts.scheme
-    this.host = facts.host
-    this.prefix = facts.prefix
-    this.headers = facts.headers
-  }
-
-  header(name: string): string | undefined {
-    return readHeader(this.headers, name)
-  }
-}
-
-/** One header of any source, its lines joined in order; names match without case. */
-function readHeader(headers: HeaderSource, name: string): string | undefined {
+/** One header of any source; names match without case. */
+function readHeader({ headers }: ConnectionFacts, name: string): string | undefined {
   if (typeof headers.get === 'function') return headers.get(name) ?? undefined
+  const record = headers as Readonly<Record<string, unknown>>
   let joined: string | undefined
-  for (const key of Object.keys(headers)) {
-    if (key.length !== name.length || key.toLowerCase() !== name) continue
-    const value: unknown = (headers as Readonly<Record<string, unknown>>)[key]
+  for (const key in record) {
+    if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
+    const value = record[key]
     const text = Array.isArray(value) ? value.join(', ') : value
     if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
   }
