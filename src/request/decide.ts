@@ -7,7 +7,7 @@ import type { DecisionEvent } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import { Decision, type ReadHeader } from '../trust/resolve.ts'
 import type { ConnectionFacts } from '../trust/connection.ts'
-import { warn } from './warn.ts'
+import { warnOnce } from './warn.ts'
 
 interface Channel {
   readonly hasSubscribers: boolean
@@ -40,6 +40,6 @@ function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
     onDecision({ info })
   } catch (error) {
     // A client can provoke this call at will, so what it throws must not decide over the request.
-    warn(`onDecision threw ${String(error)}`, 'PROXYFIX_ON_DECISION')
+    warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, and will not be heard of again: ${String(error)}`)
   }
 }

@@ -61,14 +61,20 @@ function fixOverIncoming(request: Request, incoming: NodeRequest, policy: TrustP
   return showFix(request, fix, route, headers)
 }
 
-/** Path and query of an absolute URL as a URL parser writes it. */
+/** Scheme, authority and the rest of an absolute URL as a URL parser writes it; a Request's has no userinfo. */
+function splitUrl(url: string): { scheme: string; authority: string; target: string } {
+  const schemeEnd = url.indexOf('://')
+  const pathAt = url.indexOf('/', schemeEnd + 3)
+  return { scheme: url.slice(0, schemeEnd), authority: url.slice(schemeEnd + 3, pathAt), target: url.slice(pathAt) }
+}
+
 function targetOf(url: string): string {
-  return url.slice(url.indexOf('/', url.indexOf('://') + 3))
+  return splitUrl(url).target
 }
 
 function showFix(request: Request, fix: Fix, route: string, mode: HeaderMode): Request {
   const { hostname, host, scheme } = fix.decision
-  const authority = hostname === undefined ? new URL(request.url).host : host
+  const authority = hostname === undefined ? splitUrl(request.url).authority : host
   const url = `${httpScheme(scheme)}://${authority}${route}`
   const changes = headerChanges(request.headers, fix.decision, mode)
 
@@ -111,9 +117,9 @@ class FetchFacts implements ConnectionFacts {
   readonly headers: Headers
 
   constructor({ url, headers }: Request) {
-    const { protocol, host } = new URL(url)
-    this.scheme = protocol.slice(0, -1)
-    this.host = headers.get('host') || host
+    const { scheme, authority } = splitUrl(url)
+    this.scheme = scheme
+    this.host = headers.get('host') || authority
     this.headers = headers
   }
 }

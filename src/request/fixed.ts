@@ -7,7 +7,7 @@ import type { ConnectionInfo } from '../trust/connection.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
-import { warn } from './warn.ts'
+import { warnOnce } from './warn.ts'
 
 const FIXED = Symbol.for('proxyfix.fixed')
 
@@ -40,15 +40,11 @@ export function markFixed(request: object, fix: Fix): void {
   fixable[FIXED] = fix
 }
 
-let reportedTwice = false
-
 /** The first decision stands; that there was a second call is told once, as it hints at two wrappers. */
 export function reportTwice(): void {
-  if (reportedTwice) return
-  reportedTwice = true
-  warn(
-    'A request came to proxyFix that was fixed already: the first decision stands. Wrap the app, or give proxyFix to the server, not both.',
+  warnOnce(
     'PROXYFIX_TWICE',
+    'A request came to proxyFix that was fixed already: the first decision stands. Wrap the app, or give proxyFix to the server, not both.',
   )
 }
 

@@ -28,9 +28,10 @@ export interface Shown {
 
 type AnyFunction = (...args: unknown[]) => unknown
 
-const REAL = Symbol('proxyfix.socket')
+// Registered, so that a second copy of the package finds the real socket as well.
+const REAL: unique symbol = Symbol.for('proxyfix.socket')
 
-class Record implements Shown {
+class ViewRecord implements Shown {
   remoteAddress: string | undefined
   remotePort: number | undefined
   remoteFamily: string | undefined
@@ -54,7 +55,7 @@ export function socketView<Socket extends object>(
   encrypted: boolean,
 ): Socket {
   // The handler forwards everything that a Socket has, so the proxy is one to whoever holds it.
-  return new Proxy(new Record(unwrapSocket(socket), address, port, encrypted), handler) as unknown as Socket
+  return new Proxy(new ViewRecord(unwrapSocket(socket), address, port, encrypted), handler) as unknown as Socket
 }
 
 /**
@@ -72,7 +73,7 @@ export function familyOf(address: string | undefined): 'IPv4' | 'IPv6' | undefin
   return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4'
 }
 
-const handler: ProxyHandler<Record> = {
+const handler: ProxyHandler<ViewRecord> = {
   get(record, key) {
     switch (key) {
       case 'remoteAddress':

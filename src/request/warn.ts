@@ -1,10 +1,15 @@
-/** How does a library tell an operator something once? As a process warning where there is a process. */
+/** How does a library tell an operator something? Once, as a process warning where there is a process. */
 
 interface Process {
   emitWarning(message: string, options: { type: string; code: string }): void
 }
 
-export function warn(message: string, code: string): void {
+const told = new Set<string>()
+
+/** Warns once for each code: what clients can provoke must not flood a log. */
+export function warnOnce(code: string, message: string): void {
+  if (told.has(code)) return
+  told.add(code)
   const { process } = globalThis as { process?: Partial<Process> }
   if (typeof process?.emitWarning === 'function') process.emitWarning(message, { type: 'ProxyFixWarning', code })
   else console.warn(`${code}: ${message}`)

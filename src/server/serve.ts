@@ -13,14 +13,14 @@ import { guarded, nodeListener } from './node-listener.ts'
 
 export interface ServeOptions {
   /** Where to listen: `8000`, `:8000`, `host:8000`, `[::1]:8000`, or several. @default '127.0.0.1:8000' */
-  readonly bind?: string | readonly string[]
+  readonly bind?: string | readonly string[] | undefined
   /** Whom to trust, as for `proxyFix`. Absent: nobody; the app sees the peer. */
-  readonly proxyFix?: ProxyFixOptions | TrustPolicy
+  readonly proxyFix?: ProxyFixOptions | TrustPolicy | undefined
 }
 
 export interface CloseOptions {
   /** Milliseconds that requests in flight are given to finish; then their connections are cut. @default 30000 */
-  readonly timeout?: number
+  readonly timeout?: number | undefined
 }
 
 /** A server that listens. `await using server = await serve(app)` closes it at the end of the block. */

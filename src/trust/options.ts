@@ -21,52 +21,52 @@ export interface ProxyFixOptions {
    * How many values of `X-Forwarded-For` were written by proxies that you run, counted from the right:
    * the Nth is the client. 0: the header is not believed. @default 1
    */
-  readonly xFor?: number
+  readonly xFor?: number | undefined
   /** The same for `X-Forwarded-Proto`, the client's scheme. @default 1 */
-  readonly xProto?: number
+  readonly xProto?: number | undefined
   /** The same for `X-Forwarded-Host`, the host the client asked for. @default 0 */
-  readonly xHost?: number
+  readonly xHost?: number | undefined
   /** The same for `X-Forwarded-Port`, the port the client connected to. @default 0 */
-  readonly xPort?: number
+  readonly xPort?: number | undefined
   /** The same for `X-Forwarded-Prefix`, the path prefix a proxy cut off. @default 0 */
-  readonly xPrefix?: number
+  readonly xPrefix?: number | undefined
   /**
    * Fields that your proxies always send. A request where the verdict on one of them is not `trusted` is
    * an operator's error and answered 400. A field that is not configured throws. @default none
    */
-  readonly required?: readonly Field[]
+  readonly required?: readonly Field[] | undefined
   /**
    * What the app finds in the forwarding headers afterwards. `normalize`: each that was sent and that we
    * understand holds the one decided value, all others are gone, so whatever reads them by itself agrees.
    * `remove`: none is left. `keep`: untouched, as Werkzeug leaves them; a reader of its own may then be
    * fooled. @default 'normalize'
    */
-  readonly headers?: 'normalize' | 'keep' | 'remove'
+  readonly headers?: 'normalize' | 'keep' | 'remove' | undefined
   /**
    * What happens when a value that counts breaks its grammar. `ignore`: the field stays as received.
    * `reject`: 400, and the app is never called. @default 'ignore'
    */
-  readonly onInvalid?: 'ignore' | 'reject'
+  readonly onInvalid?: 'ignore' | 'reject' | undefined
   /**
    * Hosts that may be asked for: `example.com`, or `.example.com` for it and all names below. Compared
    * without case, port and trailing dot; international names may be written as such. Any other final
    * host, a missing or an invalid one is answered 400. `[]` allows none. @default any host
    */
-  readonly allowedHosts?: readonly string[]
+  readonly allowedHosts?: readonly string[] | undefined
   /**
    * Where a trusted prefix goes. `mount`: `req.baseUrl` and `req.originalUrl`, for a proxy that cut it off.
    * `strip`: the same for a proxy that did not; it is cut from `req.url` on a segment boundary. `url`: put
    * in front of `req.url`, for apps that mount themselves. `none`: only `connectionInfo` knows it.
    * @default 'mount'
    */
-  readonly prefixMode?: 'mount' | 'strip' | 'url' | 'none'
+  readonly prefixMode?: 'mount' | 'strip' | 'url' | 'none' | undefined
   /** Whether `req.socket` becomes a per-request view that shows the client. @default true */
-  readonly socket?: boolean
+  readonly socket?: boolean | undefined
   /**
    * Called with each decision that is not plain: a value was rejected or the request refused. What it
    * throws is reported as a process warning and does not reach the request.
    */
-  readonly onDecision?: (event: DecisionEvent) => void
+  readonly onDecision?: ((event: DecisionEvent) => void) | undefined
 }
 
 /** The counts, by field. */
