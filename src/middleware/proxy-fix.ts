@@ -12,8 +12,9 @@ import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
 import { fixOf } from '../request/fixed.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { type FunctionHandler, type Handler, type Middleware, wrapHandler } from './handler.ts'
-import { isResponse, type RawSocket, refuseOnSocket, refuseWith, refusalResponse } from './refusal.ts'
+import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, refuseWith } from './refusal.ts'
 
 /**
  * Wraps a handler so that every way to read a request gives the same, trusted answer: who the client is, and
@@ -60,12 +61,12 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
   }
 
   function callNode(call: FunctionHandler, self: unknown, args: unknown[], req: NodeRequest): unknown {
-    const res = args[1]
-    const hasResponse = isResponse(res)
-    const { refusal } = fixNodeRequest(req, policy, !hasResponse).decision
+    const second = args[1] // the response; an upgrade or connect listener has the request's own socket there
+    const ownsConnection = second !== undefined && unwrapSocket(second) === unwrapSocket(req.socket)
+    const { refusal } = fixNodeRequest(req, policy, ownsConnection).decision
     if (refusal === undefined) return Reflect.apply(call, self, args)
-    if (hasResponse) refuseWith(res, refusal)
-    else refuseOnSocket(res as RawSocket, refusal)
+    if (ownsConnection) refuseOnSocket(second as RawSocket, refusal)
+    else refuseWith(second as NodeResponse, refusal)
     return undefined
   }
 

@@ -13,11 +13,6 @@ export interface RawSocket {
   end(text: string): unknown
 }
 
-/** Whether the second argument of a Node handler is a response: `upgrade` and `connect` listeners have a socket there. */
-export function isResponse(value: unknown): value is NodeResponse {
-  return typeof value === 'object' && value !== null && 'writeHead' in value
-}
-
 export function refuseWith(res: NodeResponse, refusal: Refusal): void {
   res.writeHead(refusal.status, HEADERS)
   res.end(sentence(refusal))

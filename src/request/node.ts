@@ -25,6 +25,8 @@ export interface NodeRequest {
   readonly rawHeaders: string[]
   headersDistinct?: unknown
   socket: SocketLike
+  /** An old name of the socket, a property of its own in Node. */
+  client?: SocketLike
   url?: string | undefined
   originalUrl?: string
   baseUrl?: string
@@ -175,6 +177,7 @@ function distinct(lines: readonly string[]): Record<string, string[]> {
 
 function showOnView(req: NodeRequest, { client, scheme }: Decision): void {
   const view = socketView(req.socket, client.address, client.port, isSecure(scheme))
+  if (req.client !== undefined) req.client = view
   if (Object.hasOwn(req, 'socket')) {
     req.socket = view
     return
