@@ -66,6 +66,7 @@ class NodeFacts implements ConnectionFacts {
   readonly scheme: string
   readonly host: string | undefined
   readonly headers: RawHeaders
+  /** The request's own record, as far as it can be believed to be whole. */
   readonly current: NodeRequest['headers']
 
   constructor({ socket, headers, rawHeaders }: NodeRequest) {
@@ -74,8 +75,20 @@ class NodeFacts implements ConnectionFacts {
     this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = joined(headers.host ?? headers[':authority'])
     this.headers = new RawHeaders(rawHeaders.slice())
-    this.current = headers
+    this.current = mayBeCut(rawHeaders, socket) ? {} : headers
   }
+}
+
+const NODE_MAX_LINES = 1000
+
+/**
+ * Whether Node may have dropped header lines: older ones do so silently past `server.maxHeadersCount`. The
+ * lines that a proxy appends come last, so a client that sends enough of its own before them gets rid of the
+ * proxy's and keeps its own. Such a request says nothing that can be believed.
+ */
+function mayBeCut(rawHeaders: readonly string[], { server }: SocketLike): boolean {
+  const limit = server?.maxHeadersCount ?? NODE_MAX_LINES
+  return limit > 0 && rawHeaders.length >= 2 * limit
 }
 
 function readHeader({ current }: NodeFacts, name: string): string | undefined {

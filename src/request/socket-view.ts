@@ -16,6 +16,7 @@ export interface SocketLike {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
   readonly encrypted?: boolean
+  readonly server?: { readonly maxHeadersCount?: number | null | undefined } | undefined
 }
 
 /** What the view shows in place of the socket's own. */

@@ -55,12 +55,15 @@ async function load(file: string, path: string): Promise<Readonly<Record<string,
   if (/\.[cm]?ts$/.test(file) && !stripsTypes()) {
     fail(`${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`)
   }
+  const stuck = whenNothingIsLeftToDo()
   try {
-    return (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>
+    return (await Promise.race([import(pathToFileURL(file).href), stuck.promise])) as Readonly<Record<string, unknown>>
   } catch (error) {
     throw new ProxyFixError('ERR_PROXYFIX_APP', `${path} could not be loaded: ${oneLine(error)}${placeOf(error)}.`, {
       cause: error,
     })
+  } finally {
+    stuck.cancel()
   }
 }
 
@@ -76,8 +79,20 @@ function oneLine(error: unknown): string {
 /** Where in the app it was thrown; the stack itself is in the error's `cause`. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const place = /file:\/\/\/?([^\s)]+?:\d+)(?::\d+)?\)?$/m.exec(stack)?.[1]
-  return place === undefined ? '' : ` (${relative(process.cwd(), `/${place.replace(/^\//, '')}`)})`
+  const [, file, line] = /(?:file:\/\/)?((?:\/|[A-Za-z]:[\\/])[^\s():]+):(\d+)/.exec(stack) ?? []
+  if (file === undefined || file === import.meta.filename) return ''
+  return ` (${relative(process.cwd(), file)}:${line})`
+}
+
+/** Rejects when the process would end although the module has not been loaded: it waits for what never comes. */
+function whenNothingIsLeftToDo(): { promise: Promise<never>; cancel: () => void } {
+  let cancel = (): void => undefined
+  const promise = new Promise<never>((_, reject) => {
+    const onIdle = (): void => reject(new Error('it awaits something that never comes'))
+    process.once('beforeExit', onIdle)
+    cancel = () => void process.off('beforeExit', onIdle)
+  })
+  return { promise, cancel }
 }
 
 function pickNamed(exports: Readonly<Record<string, unknown>>, name: string, path: string): unknown {

@@ -257,6 +257,7 @@ function readHeader({ headers }: ConnectionFacts, name: string): string | undefi
   let joined: string | undefined
   for (const key in record) {
     if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
+    if (!Object.hasOwn(record, key)) continue
     const value = record[key]
     const text = Array.isArray(value) ? value.join(', ') : value
     if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
