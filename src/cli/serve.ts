@@ -43,12 +43,12 @@ const SHAPES: Readonly<Record<string, OptionShape>> = {
 export async function serveCommand(args: readonly string[]): Promise<void> {
   const given = readArguments(args, SHAPES)
   if (given.options.has('help')) return void process.stdout.write(HELP)
+  const options = serveOptions(given)
   const [spec, extra] = given.positionals
   if (spec === undefined)
     throw new UsageError('The module of the app is missing: write proxyfix serve MODULE, as in app.js:app.')
   if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
 
-  const options = serveOptions(given)
   const server = await serve(await loadApp(spec), options)
   for (const address of server.addresses) {
     say(

@@ -3,6 +3,7 @@
  * arity and members of the one inside: an Express app still has `listen`, a Hono app its routes.
  */
 
+import { facade, unwrap } from '../request/facade.ts'
 import { ProxyFixError } from '../trust/error.ts'
 
 /** Anything that answers requests by being called: `(req, res)`, `(req, res, next)`, `(Request) => Response`. */
@@ -40,27 +41,12 @@ function wrapFunction(handler: AnyFunction, around: Around): AnyFunction {
   return new Proxy(handler, { apply: around })
 }
 
-function wrapFetchObject<H extends FetchObject>(handler: H, around: Around): H {
-  // Methods run on the object itself: a Proxy as `this` cannot reach private fields (Hono has some).
-  const methods = new WeakMap<AnyFunction, AnyFunction>()
-  const proxy: H = new Proxy(handler, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key, target)
-      if (typeof value !== 'function' || key === 'constructor') return value
-      const method = value as AnyFunction
-      let wrapped = methods.get(method)
-      if (wrapped === undefined) {
-        wrapped = wrapFunction(method, (call, self, args) => {
-          const real = self === proxy ? target : self
-          return key === 'fetch' ? around(call, real, args) : Reflect.apply(call, real, args)
-        })
-        methods.set(method, wrapped)
-      }
-      return wrapped
-    },
-    set: (target, key, value) => Reflect.set(target, key, value, target),
+function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
+  const fetch = wrapFunction(app.fetch as unknown as AnyFunction, (_, self, args) => {
+    const current = app.fetch as unknown as AnyFunction // the app may have put another one in its place
+    return around(current, unwrap(self), args)
   })
-  return proxy
+  return facade(app, { fetch })
 }
 
 /** Whether a value can be called with requests. */

@@ -44,7 +44,7 @@ export function proxyFix(...args: readonly unknown[]): unknown {
 /** Options are a plain object: a server or an app that is no handler must not pass for some. */
 function areOptions(value: unknown): boolean {
   if (value instanceof TrustPolicy) return true
-  if (typeof value !== 'object' || value === null || 'fetch' in value) return false
+  if (typeof value !== 'object' || value === null || 'fetch' in value || 'listen' in value) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }

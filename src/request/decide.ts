@@ -40,6 +40,7 @@ function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
     onDecision({ info })
   } catch (error) {
     // A client can provoke this call at will, so what it throws must not decide over the request.
-    warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, and will not be heard of again: ${String(error)}`)
+    const what = error instanceof Error ? error.message : 'something that is no Error'
+    warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, which is told this once: ${what}`)
   }
 }
