@@ -1,0 +1,2 @@
+/** The types of `dependency-direction.mjs`, for its test. */
+export declare function violationsIn(files: Record<string, string>): string[]

@@ -1,0 +1,259 @@
+/** What a person meets who types `proxyfix`: one sentence for each mistake, and a server that stops politely. */
+
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type Ended, run, type Serving, serving } from './program.ts'
+import { ask } from './wire.ts'
+
+const HANDLER = '(req, res) => res.end("served")'
+
+/** The modules that people give to it, in a folder of their own. */
+const MODULES = {
+  'package.json': '{ "type": "module" }',
+  'good.js': `export default ${HANDLER}`,
+  'common.cjs': `module.exports = ${HANDLER}`,
+  'named.js': `export const app = ${HANDLER}; export const admin = ${HANDLER}; export const settings = { port: 80 }`,
+  'typed.ts':
+    'const app = (_req: unknown, res: { end(text: string): void }): void => res.end("typed")\nexport default app',
+  'throws.js': 'const url = undefined\n\nthrow new Error("no database")',
+  'throws.cjs': 'const url = undefined\n\nthrow new Error("no database")',
+  'throws-text.js': 'throw "no database"',
+  'throws-lines.js': 'throw new Error("no database\\nno cache\\n    at all")',
+  'syntax.js': 'export default (req, res) => {',
+  'imports-missing.js': 'import "./gone.js"',
+  'exports-nothing.js': 'const app = 1',
+  'exports-number.js': 'export default 7',
+  'exports-object.js': 'export const app = { port: 80 }',
+  'exports-other-names.js': `export const server = ${HANDLER}`,
+  'never-settles.js': `await new Promise(() => {})\nexport default ${HANDLER}`,
+  'folder/index.js': `export default ${HANDLER}`,
+}
+
+interface Mistake {
+  readonly name: string
+  readonly args: readonly string[]
+  /** 1 it cannot listen there, 2 it cannot be meant, 4 the app cannot be loaded. */
+  readonly code: 1 | 2 | 4
+  /** What the sentence says. */
+  readonly says: readonly string[]
+}
+
+const MISTAKES: readonly Mistake[] = [
+  { name: 'no command', args: [], code: 2, says: ['command', '--help'] },
+  { name: 'an unknown command', args: ['frobnicate'], code: 2, says: ["'frobnicate'", '--help'] },
+  { name: 'a misspelt command', args: ['serv', 'good.js'], code: 2, says: ["'serv'", 'did you mean serve?'] },
+
+  { name: 'no module', args: ['serve'], code: 2, says: ['module', 'missing'] },
+  { name: 'two modules', args: ['serve', 'good.js', 'named.js'], code: 2, says: ["'named.js'"] },
+  { name: 'an unknown option', args: ['serve', '--frobnicate', 'good.js'], code: 2, says: ['--frobnicate', '--help'] },
+  {
+    name: 'a misspelt option',
+    args: ['serve', '--x-fro', '1', 'good.js'],
+    code: 2,
+    says: ['--x-fro', 'did you mean --x-for?'],
+  },
+  { name: 'an unknown letter', args: ['serve', '-x', 'good.js'], code: 2, says: ['-x'] },
+  { name: 'a negative count', args: ['serve', '--x-for', '-1', 'good.js'], code: 2, says: ['--x-for', "'-1'"] },
+  { name: 'a negative count after =', args: ['serve', '--x-for=-1', 'good.js'], code: 2, says: ['--x-for', "'-1'"] },
+  { name: 'half a proxy', args: ['serve', '--x-for', '1.5', 'good.js'], code: 2, says: ['--x-for', "'1.5'"] },
+  { name: 'a count in words', args: ['serve', '--x-proto', 'one', 'good.js'], code: 2, says: ['--x-proto', "'one'"] },
+  { name: 'an empty count', args: ['serve', '--x-host', '', 'good.js'], code: 2, says: ['--x-host', "''"] },
+  { name: 'a module for a count', args: ['serve', '--x-port', 'good.js'], code: 2, says: ['module'] },
+  { name: 'a count left out', args: ['serve', 'good.js', '--x-prefix'], code: 2, says: ['--x-prefix'] },
+  {
+    name: 'a count given twice',
+    args: ['serve', '--x-for', '1', '--x-for', '2', 'good.js'],
+    code: 2,
+    says: ['--x-for', 'twice'],
+  },
+
+  { name: 'an address that is no port', args: ['serve', '-b', 'localhost', 'good.js'], code: 2, says: ["'localhost'"] },
+  {
+    name: 'an IPv6 address without brackets',
+    args: ['serve', '-b', '::1', 'good.js'],
+    code: 2,
+    says: ["'::1'", '[::1]'],
+  },
+  {
+    name: 'a port that is too high',
+    args: ['serve', '-b', 'localhost:99999', 'good.js'],
+    code: 2,
+    says: ["'localhost:99999'", '65535'],
+  },
+  { name: 'a unix socket', args: ['serve', '-b', 'unix:x', 'good.js'], code: 2, says: ["'unix:x'", 'unix'] },
+  {
+    name: 'an address of another machine',
+    args: ['serve', '-b', '203.0.113.7:8000', 'good.js'],
+    code: 1,
+    says: ['203.0.113.7:8000'],
+  },
+
+  { name: 'a module that is missing', args: ['serve', 'gone.js'], code: 4, says: ['gone.js'] },
+  { name: 'a folder', args: ['serve', 'folder'], code: 4, says: ['folder'] },
+  { name: 'an empty export name', args: ['serve', 'named.js:'], code: 4, says: ["'named.js:'"] },
+  { name: 'a module that throws', args: ['serve', 'throws.js'], code: 4, says: ['no database', 'throws.js:3'] },
+  { name: 'a CommonJS module that throws', args: ['serve', 'throws.cjs'], code: 4, says: ['no database'] },
+  { name: 'a module that throws text', args: ['serve', 'throws-text.js'], code: 4, says: ['no database'] },
+  { name: 'a module that throws many lines', args: ['serve', 'throws-lines.js'], code: 4, says: ['no database'] },
+  { name: 'a module with a syntax error', args: ['serve', 'syntax.js'], code: 4, says: ['syntax.js', 'SyntaxError'] },
+  { name: 'a module whose import is missing', args: ['serve', 'imports-missing.js'], code: 4, says: ['gone.js'] },
+  { name: 'a module that exports nothing', args: ['serve', 'exports-nothing.js'], code: 4, says: ['exports no app'] },
+  {
+    name: 'a module that exports a number',
+    args: ['serve', 'exports-number.js'],
+    code: 4,
+    says: ["'default'", 'number'],
+  },
+  { name: 'a module that exports settings', args: ['serve', 'exports-object.js'], code: 4, says: ["'app'", 'object'] },
+  {
+    name: 'a module that exports an app under another name',
+    args: ['serve', 'exports-other-names.js'],
+    code: 4,
+    says: ['exports-other-names.js'],
+  },
+  {
+    name: 'an export that is not there',
+    args: ['serve', 'named.js:amdin'],
+    code: 4,
+    says: ["'amdin'", "did you mean 'admin'?"],
+  },
+  { name: 'an export that is no app', args: ['serve', 'named.js:settings'], code: 4, says: ["'settings'", 'object'] },
+  {
+    name: 'a module that never finishes loading',
+    args: ['serve', 'never-settles.js'],
+    code: 4,
+    says: ['never-settles.js'],
+  },
+]
+
+const stripsTypes = 'typescript' in process.features && Boolean(process.features.typescript)
+
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'proxyfix-cli-'))
+  for (const [file, content] of Object.entries(MODULES)) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    writeFileSync(join(folder, file), `${content}\n`)
+  }
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** How the program ends that tells a mistake: one sentence with these parts, no stack trace, no file of our own. */
+function told({ code, says }: Pick<Mistake, 'code' | 'says'>): Ended {
+  const parts = says.map((part) => `(?=.*${part.replaceAll(/[^\w ]/g, '\\$&')})`).join('')
+  const sentence = new RegExp(`^${parts}(?!.*(node:internal|load-app|:\\d+:\\d+))proxyfix: [^\\n]+[.?]\\n$`)
+  return { code, stdout: '', stderr: expect.stringMatching(sentence) as string }
+}
+
+describe('a mistake is told in one sentence', () => {
+  for (const { name, args, ...mistake } of MISTAKES) {
+    it(`${name}`, async () => {
+      expect(await run(args, folder)).toEqual(told(mistake))
+    })
+  }
+
+  it('a port in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo // as it does not listen on a pipe
+    const address = `127.0.0.1:${port}`
+    const ended = await run(['serve', '-b', address, 'good.js'], folder)
+    other.close()
+    expect(ended).toEqual(told({ code: 1, says: [address, 'in use'] }))
+  })
+
+  it.skipIf(stripsTypes)('a TypeScript module, where Node does not strip types', async () => {
+    const ended = await run(['serve', 'typed.ts'], folder)
+    expect(ended).toEqual(told({ code: 4, says: ['typed.ts', 'TypeScript', process.version] }))
+  })
+})
+
+describe('help', () => {
+  it.each([
+    { args: ['--help'], says: 'Usage: proxyfix COMMAND' },
+    { args: ['serve', '--help'], says: 'Usage: proxyfix serve' },
+    { args: ['serve', '-h'], says: '--x-for' },
+  ])('is what $args prints', async ({ args, says }) => {
+    expect(await run(args)).toEqual({ code: 0, stdout: expect.stringContaining(says) as string, stderr: '' })
+  })
+})
+
+describe('a server', () => {
+  let server: Serving | undefined
+
+  afterEach(async () => {
+    await server?.stop()
+    server = undefined
+  })
+
+  it.each([
+    { module: 'good.js', is: 'a module' },
+    { module: 'common.cjs', is: 'a CommonJS module' },
+    { module: 'good', is: 'a module without its ending' },
+    { module: 'named.js', is: 'an export with a usual name' },
+    { module: 'named.js:admin', is: 'an export that is named' },
+  ])('serves $is', async ({ module }) => {
+    server = await serving(join(folder, module))
+    expect(await ask({ to: server.url, host: 'a.example' })).toEqual({ status: 200, body: 'served' })
+  })
+
+  it.runIf(stripsTypes)('serves a TypeScript module, where Node strips types', async () => {
+    server = await serving(join(folder, 'typed.ts'))
+    expect(await ask({ to: server.url, host: 'a.example' })).toEqual({ status: 200, body: 'typed' })
+  })
+
+  /** A request whose answer has begun. */
+  async function begun(url: string): Promise<IncomingMessage> {
+    const [res] = (await once(get(url), 'response')) as [IncomingMessage] // what the event hands over
+    await once(res, 'readable')
+    return res
+  }
+
+  describe.each([
+    { signal: 'SIGTERM', number: 15 },
+    { signal: 'SIGINT', number: 2 },
+  ] as const)('on $signal', ({ signal, number }) => {
+    it.each([
+      { handler: 'a Node handler', app: 'waiting.js' },
+      { handler: 'a Fetch handler', app: 'waiting.js:viaFetch' },
+    ])('lets $handler finish its request, takes no more and ends with 0', async ({ app }) => {
+      server = await serving(`test/fixtures/apps/${app}`)
+      const inFlight = await begun(server.url)
+      server.signal(signal)
+      await server.said(`${signal}: finishing`)
+
+      await expect(ask({ to: server.url, host: 'a.example' })).rejects.toThrow(/ECONNREFUSED|ECONNRESET/)
+      server.signal('SIGUSR2')
+
+      expect(await text(inFlight)).toBe('begun, done')
+      expect(await server.ended).toMatchObject({ code: 0 })
+    })
+
+    it('does not wait for a connection on which nothing is asked', async () => {
+      server = await serving(join(folder, 'good.js'))
+      const agent = new Agent({ keepAlive: true })
+      const [res] = (await once(get(server.url, { agent }), 'response')) as [IncomingMessage]
+      expect(await text(res)).toBe('served')
+      server.signal(signal)
+      expect(await server.ended).toMatchObject({ code: 0 })
+      agent.destroy()
+    })
+
+    it('gives up at once when it comes a second time', async () => {
+      server = await serving('test/fixtures/apps/waiting.js')
+      const inFlight = await begun(server.url)
+      server.signal(signal)
+      await server.said(`${signal}: finishing`)
+      server.signal(signal)
+      await expect(text(inFlight)).rejects.toThrow('aborted')
+      expect(await server.ended).toMatchObject({ code: 128 + number })
+    })
+  })
+})
