@@ -21,9 +21,7 @@ export type Handler = FunctionHandler | FetchObject
 export type Middleware = <H extends Handler>(handler: H) => H
 
 /** Runs around each call of a handler, with the `this` and the arguments of the call. */
-export type Around = (call: AnyFunction, self: unknown, args: unknown[]) => unknown
-
-type AnyFunction = (...args: unknown[]) => unknown
+export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => unknown
 
 /**
  * Wraps a handler.
@@ -31,22 +29,35 @@ type AnyFunction = (...args: unknown[]) => unknown
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the value is no handler.
  */
 export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
-  if (typeof handler === 'function') return wrapFunction(handler as unknown as AnyFunction, around) as unknown as H
+  if (typeof handler === 'function') return wrapFunction(handler, around)
   if (isFetchObject(handler)) return wrapFetchObject(handler, around)
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
 }
 
 /** A Proxy, since a plain function would lose the members; it costs 25 ns a call. */
-function wrapFunction(handler: AnyFunction, around: Around): AnyFunction {
+function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F {
   return new Proxy(handler, { apply: around })
 }
 
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
-  const fetch = wrapFunction(app.fetch as unknown as AnyFunction, (_, self, args) => {
-    const current = app.fetch as unknown as AnyFunction // the app may have put another one in its place
-    return around(current, unwrap(self), args)
+  // A wrapper for each fetch the app has had, so that whoever patches it can still call the one before.
+  const wrappers = new WeakMap<FunctionHandler, FunctionHandler>()
+  const originals = new WeakMap<FunctionHandler, FunctionHandler>()
+  return facade(app, {
+    get fetch(): FunctionHandler {
+      const original = app.fetch
+      let wrapper = wrappers.get(original)
+      if (wrapper === undefined) {
+        wrapper = wrapFunction(original, (call, self, args) => around(call, unwrap(self), args))
+        wrappers.set(original, wrapper)
+        originals.set(wrapper, original)
+      }
+      return wrapper
+    },
+    set fetch(replacement) {
+      app.fetch = originals.get(replacement) ?? replacement
+    },
   })
-  return facade(app, { fetch })
 }
 
 /** Whether a value can be called with requests. */

@@ -257,8 +257,9 @@ function allowedName(entry: string, text: string): string {
 
 /** An international name in the form that goes over the wire (UTS #46), which only a URL parser knows. */
 function toAscii(text: string): string | undefined {
-  // Letters, marks, digits, dots and hyphens of any script: nothing that a URL parser could read as syntax.
-  if (!/^[\p{L}\p{M}\p{N}.\-_]+$/u.test(text)) return undefined
+  // Letters, marks, digits, dots and hyphens, some of them not ASCII: nothing that the parser could take for syntax
+  // or repair, as it would 192.0.2.
+  if (!/^[\p{L}\p{M}\p{N}.\-_]+$/u.test(text) || /^[\x20-\x7e]*$/.test(text)) return undefined
   try {
     return new URL(`http://${text}/`).hostname
   } catch {
