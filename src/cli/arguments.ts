@@ -11,6 +11,9 @@ export interface OptionShape {
   readonly multiple?: boolean
 }
 
+/** The options of a command, by their long names. */
+export type OptionShapes = ReadonlyMap<string, OptionShape>
+
 export interface Arguments {
   /** Each value of each option that was typed, in order; a flag has `''`. */
   readonly options: ReadonlyMap<string, readonly string[]>
@@ -18,10 +21,10 @@ export interface Arguments {
 }
 
 /** @throws UsageError for an unknown option, a missing or superfluous value, or one option typed twice. */
-export function readArguments(args: readonly string[], shapes: Readonly<Record<string, OptionShape>>): Arguments {
+export function readArguments(args: readonly string[], shapes: OptionShapes): Arguments {
   const { tokens, positionals } = parseArgs({
     args: attachNumbers(args, shapes),
-    options: shapes,
+    options: Object.fromEntries(shapes),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -30,7 +33,7 @@ export function readArguments(args: readonly string[], shapes: Readonly<Record<s
   for (const token of tokens) {
     if (token.kind !== 'option') continue
     const { name, rawName, value } = token
-    const shape = shapes[name]
+    const shape = shapes.get(name)
     if (shape === undefined) throw new UsageError(unknownOption(rawName, name, shapes))
     if (shape.type === 'boolean' && value !== undefined) throw new UsageError(`The option ${rawName} takes no value.`)
     if (shape.type === 'string' && value === undefined) throw new UsageError(`The option ${rawName} needs a value.`)
@@ -42,12 +45,12 @@ export function readArguments(args: readonly string[], shapes: Readonly<Record<s
 }
 
 /** `--x-for -1` is a bad value, not an option named -1: say so where the value is judged. */
-function attachNumbers(args: readonly string[], shapes: Readonly<Record<string, OptionShape>>): string[] {
+function attachNumbers(args: readonly string[], shapes: OptionShapes): string[] {
   const attached: string[] = []
   for (let index = 0; index < args.length; index++) {
     const name = args[index]!
     const value = args[index + 1]
-    const takesValue = name.startsWith('--') && shapes[name.slice(2)]?.type === 'string'
+    const takesValue = name.startsWith('--') && shapes.get(name.slice(2))?.type === 'string'
     if (takesValue && value !== undefined && /^-\d/.test(value)) {
       attached.push(`${name}=${value}`)
       index++
@@ -56,7 +59,9 @@ function attachNumbers(args: readonly string[], shapes: Readonly<Record<string, 
   return attached
 }
 
-function unknownOption(rawName: string, name: string, shapes: Readonly<Record<string, OptionShape>>): string {
-  const near = nearest(name, Object.keys(shapes))
+function unknownOption(rawName: string, name: string, shapes: OptionShapes): string {
+  if (name === 'port' || name === 'p')
+    return `There is no option ${rawName}: write -b :PORT for every interface, or -b HOST:PORT.`
+  const near = nearest(name, [...shapes.keys()])
   return `There is no option ${rawName}: ${near === undefined ? 'try --help.' : `did you mean --${near}?`}`
 }

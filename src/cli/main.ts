@@ -15,7 +15,7 @@ Commands:
 proxyfix COMMAND --help says more; proxyfix --version tells the version.
 `
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { serve: serveCommand }
+const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([['serve', serveCommand]])
 
 const USAGE = 2
 const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {
@@ -28,14 +28,14 @@ const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {
 async function main([command, ...args]: readonly string[]): Promise<void> {
   if (command === '--help' || command === '-h') return void process.stdout.write(HELP)
   if (command === '--version') return void process.stdout.write(`${version()}\n`)
-  const run = command === undefined ? undefined : COMMANDS[command]
+  const run = command === undefined ? undefined : COMMANDS.get(command)
   if (run !== undefined) return await run(args)
   throw new UsageError(unknownCommand(command))
 }
 
 function unknownCommand(command: string | undefined): string {
   if (command === undefined) return 'A command is missing: try proxyfix serve MODULE, or proxyfix --help.'
-  const near = nearest(command, Object.keys(COMMANDS))
+  const near = nearest(command, [...COMMANDS.keys()])
   return `There is no command '${command}': ${near === undefined ? 'try proxyfix --help.' : `did you mean ${near}?`}`
 }
 

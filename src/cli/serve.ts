@@ -4,7 +4,7 @@ import { loadApp } from '../server/load-app.ts'
 import { isEveryInterface, type RunningServer, serve, type ServeOptions, urlOf } from '../server/serve.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { trustPolicy } from '../trust/policy.ts'
-import { type Arguments, type OptionShape, readArguments } from './arguments.ts'
+import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `Usage: proxyfix serve [OPTION]... MODULE[:EXPORT]
@@ -34,11 +34,11 @@ const COUNTS = {
 } as const
 const COUNT_NAMES = Object.keys(COUNTS) as (keyof typeof COUNTS)[]
 
-const SHAPES: Readonly<Record<string, OptionShape>> = {
-  bind: { type: 'string', short: 'b', multiple: true },
-  ...Object.fromEntries(COUNT_NAMES.map((name) => [name, { type: 'string' } as const])),
-  help: { type: 'boolean', short: 'h' },
-}
+const SHAPES: OptionShapes = new Map<string, OptionShape>([
+  ['bind', { type: 'string', short: 'b', multiple: true }],
+  ...COUNT_NAMES.map((name): [string, OptionShape] => [name, { type: 'string' }]),
+  ['help', { type: 'boolean', short: 'h' }],
+])
 
 export async function serveCommand(args: readonly string[]): Promise<void> {
   const given = readArguments(args, SHAPES)

@@ -3,10 +3,17 @@
  * arity and members of the one inside: an Express app still has `listen`, a Hono app its routes.
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { facade, unwrap } from '../request/facade.ts'
 import { ProxyFixError } from '../trust/error.ts'
 
-/** Anything that answers requests by being called: `(req, res)`, `(req, res, next)`, `(Request) => Response`. */
+/** A Node listener or a Connect middleware. */
+export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => unknown
+
+/** A Fetch handler; platforms pass more arguments. */
+export type FetchHandler = (request: Request) => Response | Promise<Response>
+
+/** Anything that answers requests by being called, whatever its platform passes. */
 export type FunctionHandler = (...args: never[]) => unknown
 
 /** An object that answers requests by its `fetch` method. */
@@ -29,14 +36,14 @@ export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => 
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the value is no handler.
  */
 export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
-  if (typeof handler === 'function') return wrapFunction(handler, around)
+  if (typeof handler === 'function') return wrapFunction(handler as FunctionHandler, around) as H
   if (isFetchObject(handler)) return wrapFetchObject(handler, around)
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
 }
 
 /** A Proxy, since a plain function would lose the members; it costs 25 ns a call. */
 function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F {
-  return new Proxy(handler, { apply: around })
+  return new Proxy<FunctionHandler>(handler, { apply: around }) as F // a proxy of an F is one
 }
 
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
@@ -73,6 +80,7 @@ export function isFetchObject(value: unknown): value is FetchObject {
 /** What a value is that is no handler, and what to give instead; a clause for after a verb. */
 export function describeNonHandler(value: unknown): string {
   const wanted = 'give a function (req, res), a function (request) => Response, or an object with a fetch method'
+  if (value instanceof Promise) return 'a promise: await it first'
   if (value === null || typeof value !== 'object')
     return `${value === null || value === undefined ? String(value) : `a ${typeof value}`}: ${wanted}`
   if ('listen' in value && 'callback' in value) return 'a Koa app: give its app.callback()'

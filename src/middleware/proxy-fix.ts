@@ -6,14 +6,21 @@
  * host in password-reset links, whether cookies are secure. A count that is too low shows the proxy for the client.
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
-import { fixOf } from '../request/fixed.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
 import { unwrapSocket } from '../request/socket-view.ts'
-import { type FunctionHandler, type Handler, type Middleware, wrapHandler } from './handler.ts'
+import {
+  type FetchHandler,
+  type FunctionHandler,
+  type Handler,
+  type Middleware,
+  type NodeHandler,
+  wrapHandler,
+} from './handler.ts'
 import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, refuseWith } from './refusal.ts'
 
 /**
@@ -32,14 +39,29 @@ import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, ref
  * const behindNginx = proxyFix({ xFor: 1, xProto: 1 }) // a middleware
  * export default behindNginx({ fetch: (request) => new Response(request.url) })
  */
+export function proxyFix<H extends FetchHandler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
+export function proxyFix<H extends NodeHandler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
+export function proxyFix<H extends { fetch: FetchHandler }>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
 export function proxyFix<H extends Handler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
-export function proxyFix(options?: ProxyFixOptions | TrustPolicy): Middleware
+/**
+ * Makes a middleware of these options: it wraps any number of handlers, and is a Connect middleware by itself.
+ *
+ * @example
+ * app.use(proxyFix({ xFor: 1, xProto: 1 })) // Express, before everything that reads the request
+ */
+export function proxyFix(options?: ProxyFixOptions | TrustPolicy): Middleware & ConnectMiddleware
 export function proxyFix(...args: readonly unknown[]): unknown {
   const [first, second] = args as [unknown, (ProxyFixOptions | TrustPolicy)?]
   if (args.length > 1 || !(args.length === 0 || areOptions(first))) return wrap(first as Handler, trustPolicy(second))
   const policy = trustPolicy(first as ProxyFixOptions | TrustPolicy | undefined)
-  return <H extends Handler>(handler: H): H => wrap(handler, policy)
+  const next = wrap((_req: unknown, _res: unknown, proceed: () => void) => proceed(), policy)
+  return function proxyFixMiddleware(subject: Handler, ...rest: [unknown, () => void]): unknown {
+    return isNodeRequest(subject) ? next(subject, ...rest) : wrap(subject, policy)
+  }
 }
+
+/** What `app.use()` takes. */
+type ConnectMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
 /** Options are a plain object: a server or an app that is no handler must not pass for some. */
 function areOptions(value: unknown): boolean {
@@ -71,8 +93,8 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
   }
 
   function callFetch(call: FunctionHandler, self: unknown, args: unknown[], received: Request): unknown {
-    const request = fixFetchRequest(received, policy, args[1])
-    const refusal = fixOf(request)?.decision.refusal
+    const { request, fix } = fixFetchRequest(received, policy, args[1])
+    const { refusal } = fix.decision
     if (refusal !== undefined) return refusalResponse(refusal)
     return Reflect.apply(call, self, [request, ...args.slice(1)])
   }

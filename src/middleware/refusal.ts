@@ -10,7 +10,10 @@ export interface NodeResponse {
 
 /** What is used of the socket that an `upgrade` or `connect` listener is given. */
 export interface RawSocket {
+  on(event: 'error', listener: () => void): unknown
+  once(event: 'finish', listener: () => void): unknown
   end(text: string): unknown
+  destroy(): unknown
 }
 
 export function refuseWith(res: NodeResponse, refusal: Refusal): void {
@@ -22,6 +25,10 @@ export function refuseOnSocket(socket: RawSocket, refusal: Refusal): void {
   const body = sentence(refusal)
   const head = [`HTTP/1.1 ${refusal.status} Bad Request`, 'connection: close', `content-length: ${body.length}`]
   for (const [name, value] of Object.entries(HEADERS)) head.push(`${name}: ${value}`)
+  // Node has taken its own listeners off this socket: a client that resets it must not end the process, nor one
+  // that never closes its side hold it open.
+  socket.on('error', () => undefined)
+  socket.once('finish', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 

@@ -23,12 +23,16 @@ const channel = (globalThis as { process?: ProcessWithModules }).process
   ?.getBuiltinModule?.('node:diagnostics_channel')
   ?.channel('proxyfix:decision')
 
+/**
+ * @param flaw Why the headers cannot be judged at all, if so.
+ */
 export function decide<Facts extends ConnectionFacts>(
   policy: TrustPolicy,
   facts: Facts,
   read: ReadHeader<Facts>,
+  flaw?: string,
 ): Decision {
-  const decision = Decision.of(policy, facts, read)
+  const decision = Decision.of(policy, facts, read, flaw)
   if (!decision.isPlain) tell(policy, decision)
   return decision
 }
@@ -36,11 +40,16 @@ export function decide<Facts extends ConnectionFacts>(
 function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
   if (channel?.hasSubscribers === true) channel.publish({ info })
   if (onDecision === undefined) return
+  // A client can provoke this call at will, so what it throws, now or later, must not decide over the request.
   try {
-    onDecision({ info })
+    const result: unknown = onDecision({ info })
+    if (result instanceof Promise) result.catch(reportFailure)
   } catch (error) {
-    // A client can provoke this call at will, so what it throws must not decide over the request.
-    const what = error instanceof Error ? error.message : 'something that is no Error'
-    warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, which is told this once: ${what}`)
+    reportFailure(error)
   }
+}
+
+function reportFailure(error: unknown): void {
+  const what = error instanceof Error ? error.message : 'something that is no Error'
+  warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, which is told this once: ${what}`)
 }

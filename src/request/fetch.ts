@@ -13,18 +13,33 @@ import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { forwardingHeader, type HeaderMode, valueAfter } from './forwarding-headers.ts'
+import { type HeaderMode, headerRule, valueAfter } from './forwarding-headers.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
 import { placePrefix } from './prefix-mode.ts'
 
+/** What srvx has on its requests beside what a Request has. */
+interface ServerRequest extends Request {
+  readonly runtime?: { readonly node?: { readonly req?: unknown } }
+  readonly waitUntil?: unknown
+  readonly context?: unknown
+}
+
 /** Whether this is the first argument of a Fetch handler. */
 export function isFetchRequest(value: unknown): value is Request {
+  // `url` is not read: a bridge that makes its URL when it is first asked for would make it before the fix.
   return (
     typeof value === 'object' &&
     value !== null &&
-    typeof (value as Partial<Request>).url === 'string' &&
+    'url' in value &&
+    'method' in value &&
     typeof (value as Partial<Request>).headers?.get === 'function'
   )
+}
+
+/** A Fetch request that shows the answer, and the fix it shows. */
+export interface FixedFetchRequest {
+  readonly request: Request
+  readonly fix: Fix
 }
 
 /**
@@ -34,60 +49,86 @@ export function isFetchRequest(value: unknown): value is Request {
  * @param platform What the platform passed along. A Node bridge passes `{ incoming }`: the decision is then
  * made on that Node request, whose socket knows the peer, and both show it.
  */
-export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?: unknown): Request {
-  if (fixOf(request) !== undefined) {
+export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?: unknown): FixedFetchRequest {
+  const before = fixOf(request)
+  if (before !== undefined) {
     reportTwice()
+    return { request, fix: before }
+  }
+  const { headers, prefixMode } = policy.checked
+  const incoming = incomingOf(request, platform)
+  if (incoming !== undefined) {
+    const fix = fixNodeRequest(incoming, policy)
+    return { request: showOnRequest(request, fix, NO_HOST, routeOf(incoming), headers), fix }
+  }
+  const decision = decide(policy, new FetchFacts(request), readHeader)
+  const { authority, target } = splitUrl(request.url)
+  const placed = placePrefix(target, decision.prefix, prefixMode)
+  const fix = { decision, publicTarget: placed.public }
+  return { request: showOnRequest(request, fix, authority || NO_HOST, placed.route, headers), fix }
+}
+
+/**
+ * Shows the fix of a Node request on the Fetch request that the bundled server's bridge made from it
+ * afterwards: it is right by itself, but that the bridge takes a name with a trailing dot for no host.
+ */
+export function carryFix(incoming: NodeRequest, request: Request): Request {
+  const fix = fixOf(incoming)
+  if (fix === undefined) return request
+  if (fix.decision.hostname?.endsWith('.') === true) {
+    return showOnRequest(request, fix, NO_HOST, routeOf(incoming), 'keep')
+  }
+  markFetch(request, fix)
+  return request
+}
+
+/** The Node request that a bridge made this one from. */
+function incomingOf(request: ServerRequest, platform: unknown): NodeRequest | undefined {
+  const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming ?? request.runtime?.node?.req
+  return isNodeRequest(incoming) ? incoming : undefined
+}
+
+/** What a fixed Node request routes by, as it stands in a URL: `*` is no path, and a URL has one. */
+function routeOf({ url = '/' }: NodeRequest): string {
+  return url.startsWith('/') ? url : `/${url}`
+}
+
+/** The authority in the URL of a Node request that names no valid host: nothing that the client could choose. */
+const NO_HOST = 'localhost'
+
+/** @param fallback The authority of the URL when there is no valid host. */
+function showOnRequest(request: Request, fix: Fix, fallback: string, route: string, mode: HeaderMode): Request {
+  const { hostname, host, scheme } = fix.decision
+  const url = new URL(`${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`).href
+  const changes = headerChanges(request.headers, fix.decision, mode)
+  if (url === request.url && changes.length === 0) {
+    markFetch(request, fix)
     return request
   }
-  const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming
-  if (isNodeRequest(incoming)) return fixOverIncoming(request, incoming, policy)
-
-  const decision = decide(policy, new FetchFacts(request), readHeader)
-  const target = targetOf(request.url)
-  const placed = placePrefix(target, decision.prefix, policy.checked.prefixMode)
-  return showFix(request, { decision, publicTarget: placed.public }, placed.route, policy.checked.headers)
-}
-
-/** Fixes the Node request behind a Fetch request, and lets the Fetch request show the same. */
-function fixOverIncoming(request: Request, incoming: NodeRequest, policy: TrustPolicy): Request {
-  const { headers, prefixMode } = policy.checked
-  // A Request made after the fix shows it already. Of one made before, the path may have to move as well; it is
-  // read only then, since the bundled server's Requests are made lazily and would be made too early by the look.
-  const movesPath = fixOf(incoming) === undefined && (prefixMode === 'strip' || prefixMode === 'url')
-  const target = movesPath ? targetOf(request.url) : undefined
-  const fix = fixNodeRequest(incoming, policy)
-  const route =
-    target === undefined ? targetOf(request.url) : placePrefix(target, fix.decision.prefix, prefixMode).route
-  return showFix(request, fix, route, headers)
-}
-
-/** Scheme, authority and the rest of an absolute URL as a URL parser writes it; a Request's has no userinfo. */
-function splitUrl(url: string): { scheme: string; authority: string; target: string } {
-  const schemeEnd = url.indexOf('://')
-  const pathAt = url.indexOf('/', schemeEnd + 3)
-  return { scheme: url.slice(0, schemeEnd), authority: url.slice(schemeEnd + 3, pathAt), target: url.slice(pathAt) }
-}
-
-function targetOf(url: string): string {
-  return splitUrl(url).target
-}
-
-function showFix(request: Request, fix: Fix, route: string, mode: HeaderMode): Request {
-  const { hostname, host, scheme } = fix.decision
-  const authority = hostname === undefined ? splitUrl(request.url).authority : host
-  const url = `${httpScheme(scheme)}://${authority}${route}`
-  const changes = headerChanges(request.headers, fix.decision, mode)
-
-  let fixed = request
-  if (url !== request.url || changes.length > 0) {
-    fixed = new Request(url, request)
-    for (const [name, value] of changes) {
-      if (value === undefined) fixed.headers.delete(name)
-      else fixed.headers.set(name, value)
-    }
+  const shown = new Request(url, request)
+  for (const [name, value] of changes) {
+    if (value === undefined) shown.headers.delete(name)
+    else shown.headers.set(name, value)
   }
-  markFixed(fixed, fix)
-  return fixed
+  const { runtime, waitUntil, context } = request as ServerRequest
+  if (runtime !== undefined) Object.assign(shown, { runtime, waitUntil, context, ip: fix.decision.client.address })
+  markFetch(shown, fix)
+  return shown
+}
+
+/** Marks a Fetch request, whose clones are fixed requests too. */
+function markFetch(request: Request, fix: Fix): void {
+  markFixed(request, fix)
+  Object.defineProperty(request, 'clone', { value: cloneFixed, configurable: true, writable: true })
+}
+
+/** `Request.prototype.clone`, with the fix carried over (contract rule 11). */
+function cloneFixed(this: Request): Request {
+  const { clone } = Object.getPrototypeOf(this) as Request
+  const copy = Reflect.apply(clone, this, [])
+  const fix = fixOf(this)
+  if (fix !== undefined) markFetch(copy, fix)
+  return copy
 }
 
 function headerChanges(
@@ -97,19 +138,23 @@ function headerChanges(
 ): [name: string, value: string | undefined][] {
   const changes: [string, string | undefined][] = []
   for (const [name, value] of headers) {
-    const header = forwardingHeader(name)
-    const after =
-      name === 'host'
-        ? (decision.host ?? value)
-        : header === undefined || mode === 'keep'
-          ? value
-          : valueAfter(header, decision, mode)
+    const rule = headerRule(name, mode)
+    if (rule === undefined) continue
+    const after = valueAfter(rule, value, decision, mode)
     if (after !== value) changes.push([name, after])
   }
   return changes
 }
 
-/** The facts as received; the request itself is never changed, so it keeps them. */
+/** Scheme, authority and the rest of a Request's URL, which has no userinfo. Bun gives a bare path when there is no host. */
+function splitUrl(url: string): { scheme: string; authority: string; target: string } {
+  if (url.startsWith('/')) return { scheme: 'http', authority: '', target: url }
+  const schemeEnd = url.indexOf('://')
+  const pathAt = url.indexOf('/', schemeEnd + 3)
+  return { scheme: url.slice(0, schemeEnd), authority: url.slice(schemeEnd + 3, pathAt), target: url.slice(pathAt) }
+}
+
+/** The facts as received. `headers` are the request's own: nothing here changes them, an app that is given them may. */
 class FetchFacts implements ConnectionFacts {
   readonly peer: Endpoint = {} // a plain Request shows none
   readonly scheme: string
@@ -126,10 +171,4 @@ class FetchFacts implements ConnectionFacts {
 
 function readHeader({ headers }: FetchFacts, name: string): string | undefined {
   return headers.get(name) ?? undefined
-}
-
-/** Puts the fix of a Node request on the Fetch request that a bridge made from it afterwards. */
-export function carryFix(incoming: object, request: Request): void {
-  const fix: Fix | undefined = fixOf(incoming)
-  if (fix !== undefined) markFixed(request, fix)
 }

@@ -9,21 +9,30 @@
  */
 
 import type { Decision } from '../trust/resolve.ts'
+import { httpScheme } from '../trust/scheme.ts'
 
 /** What becomes of the forwarding headers. */
 export type HeaderMode = 'normalize' | 'keep' | 'remove'
 
-/** A name that means forwarding. */
-export interface ForwardingHeader {
-  /** The value that was decided; `undefined` when there is none, and the header goes. */
+/** What happens to the header of one name. */
+export interface HeaderRule {
+  /** The value that was decided; `undefined` when there is none. */
   readonly decided: (decision: Decision) => string | undefined
+  /** The request's own word (Host), not a proxy's: it is set in every mode and never taken away. */
+  readonly own: boolean
   /** One bit a name, so that a set of them fits a number. */
   readonly bit: number
 }
 
-const HOLDS_NOTHING: ForwardingHeader = { decided: () => undefined, bit: 0 }
+type Decided = HeaderRule['decided']
 
-const VALUES: Readonly<Record<string, ForwardingHeader['decided']>> = {
+const OWN: Readonly<Record<string, Decided>> = {
+  Host: ({ host }) => host,
+  ':authority': ({ host }) => host,
+  ':scheme': ({ scheme }) => httpScheme(scheme),
+}
+
+const VALUES: Readonly<Record<string, Decided>> = {
   'X-Forwarded-For': address,
   'X-Forwarded-Proto': ({ scheme }) => scheme,
   'X-Forwarded-Host': ({ host }) => host,
@@ -57,36 +66,53 @@ const NOTHING: readonly string[] = [
   'Front-End-Https',
 ]
 
-// Each name as it is usually spelt and in lower case, so that hardly any is lowered on the path of a request.
-const NAMES = new Map<string, ForwardingHeader>()
-for (const name of NOTHING) add(name, HOLDS_NOTHING)
-for (const [index, [name, decided]] of Object.entries(VALUES).entries()) add(name, { decided, bit: 1 << index })
+const GONE: HeaderRule = { decided: () => undefined, own: false, bit: 0 }
 
-/** The forwarding header of this name, in any case; `undefined` for a name that says nothing about forwarding. */
-export function forwardingHeader(name: string): ForwardingHeader | undefined {
-  if (!mayBeForwarding(name)) return undefined
-  const known = NAMES.get(name)
-  if (known !== undefined) return known
-  const lower = name.toLowerCase()
-  return NAMES.get(lower) ?? (NAMES.has(lower.replaceAll(/[_.]/g, '-')) ? HOLDS_NOTHING : undefined)
+// Each name as it is usually spelt and in lower case, so that hardly any is lowered on the path of a request.
+const RULES = new Map<string, HeaderRule>()
+let names = 0
+for (const [name, decided] of Object.entries(OWN)) add(name, { decided, own: true, bit: 1 << names++ })
+for (const [name, decided] of Object.entries(VALUES)) add(name, { decided, own: false, bit: 1 << names++ })
+for (const name of NOTHING) add(name, GONE)
+
+/** The rule for a header of this name, in any case; `undefined` for a header that is left alone. */
+export function headerRule(name: string, mode: HeaderMode): HeaderRule | undefined {
+  if (!mayHaveRule(name)) return undefined
+  const rule = RULES.get(name) ?? lookUp(name)
+  return rule === undefined || (mode === 'keep' && !rule.own) ? undefined : rule
 }
 
 /** What the header holds afterwards; `undefined`: it goes. */
-export function valueAfter(header: ForwardingHeader, decision: Decision, mode: HeaderMode): string | undefined {
-  return mode === 'remove' ? undefined : header.decided(decision)
+export function valueAfter(rule: HeaderRule, value: string, decision: Decision, mode: HeaderMode): string | undefined {
+  if (rule.own) return rule.decided(decision) ?? value
+  return mode === 'normalize' && decision.trusted ? rule.decided(decision) : undefined
 }
 
-/** Passes over nearly all headers of a browser: our names have 9 to 20 characters and begin with x, f, t or cf. */
-function mayBeForwarding(name: string): boolean {
-  if (name.length < 9 || name.length > 20) return false
-  const first = name.charCodeAt(0) | 0x20
-  if (first === 0x63) return (name.charCodeAt(1) | 0x20) === 0x66
-  return first === 0x78 || first === 0x66 || first === 0x74
+function lookUp(name: string): HeaderRule | undefined {
+  const lower = name.toLowerCase()
+  return RULES.get(lower) ?? (RULES.has(lower.replaceAll(/[_.]/g, '-')) ? GONE : undefined)
 }
 
-function add(name: string, header: ForwardingHeader): void {
-  NAMES.set(name, header)
-  NAMES.set(name.toLowerCase(), header)
+/** Passes over nearly all headers of a browser: forwarding headers have 9 to 20 characters and begin with x, f, t or cf. */
+function mayHaveRule(name: string): boolean {
+  const { length } = name
+  switch (name.charCodeAt(0) | 0x20) {
+    case 0x78: // x
+    case 0x66: // f
+    case 0x74: // t
+      return length >= 9 && length <= 20
+    case 0x63: // c
+      return length >= 9 && length <= 20 && (name.charCodeAt(1) | 0x20) === 0x66 // f
+    case 0x68: // h
+      return length === 4
+    default:
+      return name.charCodeAt(0) === 0x3a // a pseudo-header
+  }
+}
+
+function add(name: string, rule: HeaderRule): void {
+  RULES.set(name, rule)
+  RULES.set(name.toLowerCase(), rule)
 }
 
 function address({ client }: Decision): string | undefined {

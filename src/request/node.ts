@@ -12,10 +12,10 @@ import type { ConnectionFacts } from '../trust/connection.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision } from '../trust/resolve.ts'
-import { httpScheme, isSecure } from '../trust/scheme.ts'
+import { isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { forwardingHeader, type HeaderMode, valueAfter } from './forwarding-headers.ts'
+import { type HeaderMode, headerRule, valueAfter } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import { familyOf, socketView, type SocketLike, unwrapSocket } from './socket-view.ts'
 
@@ -27,6 +27,7 @@ export interface NodeRequest {
   socket: SocketLike
   /** An old name of the socket, a property of its own in Node. */
   client?: SocketLike
+  readonly method?: string | undefined
   url?: string | undefined
   originalUrl?: string
   baseUrl?: string
@@ -50,12 +51,14 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
     reportTwice()
     return before
   }
-  const decision = decide(policy, new NodeFacts(req), readHeader)
+  const facts = new NodeFacts(req)
+  const decision = decide(policy, facts, readHeader, facts.flaw)
   const { headers, prefixMode, socket } = policy.checked
+  const publicTarget = showTarget(req, decision.prefix, prefixMode)
   rewriteHeaders(req, decision, headers)
-  if (ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
+  if (socket && ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
   else if (socket) showOnView(req, decision)
-  const fix = { decision, publicTarget: showTarget(req, decision.prefix, prefixMode) }
+  const fix = { decision, publicTarget }
   markFixed(req, fix)
   return fix
 }
@@ -66,16 +69,18 @@ class NodeFacts implements ConnectionFacts {
   readonly scheme: string
   readonly host: string | undefined
   readonly headers: RawHeaders
-  /** The request's own record, as far as it can be believed to be whole. */
+  /** Why the headers cannot be judged at all. */
+  readonly flaw: string | undefined
   readonly current: NodeRequest['headers']
 
   constructor({ socket, headers, rawHeaders }: NodeRequest) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
     this.peer = { address: socket.remoteAddress, port: socket.remotePort }
     this.scheme = socket.encrypted === true ? 'https' : 'http'
-    this.host = joined(headers.host ?? headers[':authority'])
+    this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.headers = new RawHeaders(rawHeaders.slice())
-    this.current = mayBeCut(rawHeaders, socket) ? {} : headers
+    this.flaw = mayBeCut(rawHeaders, socket) ? 'it has more header lines than this server reads' : undefined
+    this.current = headers
   }
 }
 
@@ -84,7 +89,8 @@ const NODE_MAX_LINES = 1000
 /**
  * Whether Node may have dropped header lines: older ones do so silently past `server.maxHeadersCount`. The
  * lines that a proxy appends come last, so a client that sends enough of its own before them gets rid of the
- * proxy's and keeps its own. Such a request says nothing that can be believed.
+ * proxy's: its own would be believed, or, were they all ignored, the client would pass for the proxy. Where
+ * exactly as many lines came as Node reads, whether there were more cannot be known.
  */
 function mayBeCut(rawHeaders: readonly string[], { server }: SocketLike): boolean {
   const limit = server?.maxHeadersCount ?? NODE_MAX_LINES
@@ -97,22 +103,22 @@ function readHeader({ current }: NodeFacts, name: string): string | undefined {
 
 /** Header lines as they came over the wire, readable by name. */
 class RawHeaders {
-  readonly #lines: readonly string[]
+  readonly lines: readonly string[]
 
   constructor(lines: readonly string[]) {
-    this.#lines = lines
+    this.lines = lines
   }
 
   /** All lines of that name (any case), joined in order. */
   get(name: string): string | undefined {
     const lower = name.toLowerCase()
-    const values = this.#lines.filter((_, index) => index % 2 === 1 && this.#lines[index - 1]!.toLowerCase() === lower)
+    const values = this.lines.filter((_, index) => index % 2 === 1 && this.lines[index - 1]!.toLowerCase() === lower)
     return values.length === 0 ? undefined : values.join(', ')
   }
 
   /** The lines, names and values in turn. */
   toJSON(): readonly string[] {
-    return this.#lines
+    return this.lines
   }
 }
 
@@ -124,62 +130,43 @@ function joined(value: string | string[] | undefined): string | undefined {
 function rewriteHeaders(req: NodeRequest, decision: Decision, mode: HeaderMode): void {
   const { headers, rawHeaders } = req
   const linesBefore = rawHeaders.length
-  if (headers.host === undefined && decision.host !== undefined) rawHeaders.push('Host', decision.host)
-  rewriteLines(rawHeaders, decision, mode)
-  rewriteRecord(headers, decision, mode)
+  if (headers.host === undefined && decision.host !== undefined) {
+    headers.host = decision.host
+    rawHeaders.push('Host', decision.host)
+  }
+  for (const name in headers) {
+    const rule = headerRule(name, mode)
+    if (rule === undefined) continue
+    const value = joined(headers[name]) ?? ''
+    const after = valueAfter(rule, value, decision, mode)
+    if (after === undefined) delete headers[name]
+    else if (after !== value) headers[name] = after
+  }
+  rewriteLines(req, decision, mode)
   if (!('headersDistinct' in req)) return // HTTP/2 has none
   // Node builds it when it is first read, from as many lines as there were at first; unset, it is built anew.
   req.headersDistinct = rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders)
 }
 
-function rewriteRecord(headers: NodeRequest['headers'], decision: Decision, mode: HeaderMode): void {
-  const { host, scheme } = decision
-  if (host !== undefined && headers.host !== host) headers.host = host
-  if (headers[':scheme'] !== undefined) {
-    headers[':scheme'] = httpScheme(scheme)
-    if (host !== undefined) headers[':authority'] = host
-  }
-  if (mode === 'keep') return
-  for (const name in headers) {
-    const header = forwardingHeader(name)
-    if (header === undefined) continue
-    const value = valueAfter(header, decision, mode)
-    if (value === undefined) delete headers[name]
-    else headers[name] = value
-  }
-}
-
-/** In place, as an HTTP/2 request has no setter for its lines. Of each name that is set, one line is left. */
-function rewriteLines(lines: string[], decision: Decision, mode: HeaderMode): void {
-  const { host, scheme } = decision
+/** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */
+function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decision, mode: HeaderMode): void {
   let seen = 0
   let end = 0
   for (let index = 0; index < lines.length; index += 2) {
     const name = lines[index]!
     let value: string | undefined = lines[index + 1]!
-    if (name.length === 4 && name.toLowerCase() === 'host') {
-      if ((seen & HOST_BIT) !== 0) continue // Node hands on the first; a second could only be a second answer
-      seen |= HOST_BIT
-      value = host ?? value
-    } else if (name === ':authority') {
-      value = host ?? value
-    } else if (name === ':scheme') {
-      value = httpScheme(scheme)
-    } else if (mode !== 'keep') {
-      const header = forwardingHeader(name)
-      if (header !== undefined) {
-        value = valueAfter(header, decision, mode)
-        if (value === undefined || (seen & header.bit) !== 0) continue
-        seen |= header.bit
-      }
-    }
+    const rule = headerRule(name, mode)
+    if (rule !== undefined) {
+      value = valueAfter(rule, value, decision, mode)
+      // Of several lines Node hands on the first Host, and of the others all: one answer is one line.
+      if (value === undefined || (seen & rule.bit) !== 0) continue
+      seen |= rule.bit
+    } else if (name === ':path' && url !== undefined) value = url
     lines[end++] = name
     lines[end++] = value
   }
   lines.length = end
 }
-
-const HOST_BIT = 1 << 30 // above the bits of all forwarding headers
 
 function distinct(lines: readonly string[]): Record<string, string[]> {
   const values: Record<string, string[]> = Object.create(null)
@@ -212,9 +199,9 @@ function showOnSocket(socket: object, { client, scheme }: Decision): void {
 
 /** Shows the target to route by, and gives back the one that the client typed. */
 function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFixOptions['prefixMode']>): string {
-  const url = originForm(req.url ?? '/')
+  if (req.url === undefined || req.url === '*' || req.method === 'CONNECT') return '' // there is no path
+  const url = originForm(req.url)
   if (url !== req.url) req.url = url
-  if (!url.startsWith('/')) return '' // `*`, or a CONNECT: there is no path
   // Inside a framework's mount, `url` has lost the mount path and `originalUrl` is the whole.
   const whole = req.originalUrl === undefined ? url : originForm(req.originalUrl)
   if (req.originalUrl !== undefined && whole !== req.originalUrl) req.originalUrl = whole

@@ -41,19 +41,20 @@ export function placePrefix(
 function cutPrefix(target: string, prefix: string): string | undefined {
   if (!target.startsWith(prefix)) return undefined
   const rest = target.slice(prefix.length)
-  if (rest.startsWith('/')) return rest
+  // One slash: `//evil.example`, left over from `/app//evil.example`, is a host to whoever resolves it as a URL.
+  if (rest.startsWith('/')) return rest.replace(/^\/+/, '/')
   return rest === '' || rest.startsWith('?') ? `/${rest}` : undefined
 }
 
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i
 
 /**
- * A target without the scheme and host that a client may put in front of it (RFC 9112 §3.2.2). They are the
- * client's own word on what the decision has settled, and readers such as Koa's `ctx.href` believe them.
+ * A target as a path: without the scheme and host that a client may put in front of it (RFC 9112 §3.2.2), and
+ * with a slash in front of what is no form of target at all (`*@evil.example`). Both are the client's own word
+ * on what the decision has settled, and readers that put scheme, host and target together believe them.
  */
 export function originForm(target: string): string {
   if (target.startsWith('/')) return target
   const rest = target.replace(ABSOLUTE_FORM, '')
-  if (rest === target) return target // `*`, or the host:port of a CONNECT
   return rest.startsWith('/') ? rest : `/${rest}`
 }

@@ -18,7 +18,9 @@ const FORMS = 'write PORT, :PORT, HOST:PORT or [IPV6]:PORT'
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, saying what was wrong and how to write it.
  */
 export function parseBind(text: string): Bind {
-  const scheme = /^(unix|fd|tcp|tcp6|ssl|systemd|haproxy)(?::|$)(?!\d+$)/.exec(text)?.[1]
+  if (typeof text !== 'string') fail(String(text), `it is no text: ${FORMS}, as in ':8000'`)
+  if (text.includes('://')) fail(text, `it is a URL: ${FORMS}`)
+  const scheme = /^(unix|fd|tcp|tcp6|ssl|systemd|haproxy)(?::|$)/.exec(text)?.[1]
   if (scheme !== undefined) fail(text, `${scheme} addresses are not in this release of proxyfix: ${FORMS}`)
   const colon = text.lastIndexOf(':')
   const host = text.slice(0, Math.max(colon, 0))

@@ -79,7 +79,7 @@ function oneLine(error: unknown): string {
 /** Where in the app it was thrown; the stack itself is in the error's `cause`. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const [, file, line] = /(?:file:\/\/)?((?:\/|[A-Za-z]:[\\/])[^\s():]+):(\d+)/.exec(stack) ?? []
+  const [, file, line] = /(?<![\w:/.-])(?:file:\/\/)?((?:\/|[A-Za-z]:[\\/])[^\s():]+):(\d+)/.exec(stack) ?? []
   if (file === undefined || file === import.meta.filename) return ''
   return ` (${relative(process.cwd(), file)}:${line})`
 }
@@ -113,7 +113,9 @@ function pickUsual(exports: Readonly<Record<string, unknown>>, path: string): [n
   const name = present.find((one) => isHandler(exports[one])) ?? present[0]
   if (name !== undefined) return [name, exports[name]]
   if (typeof exports['fetch'] === 'function') return ['fetch', { fetch: exports['fetch'] }]
-  fail(`${path} exports no app: export a handler as default or app, or name one as in ${path}:NAME.`)
+  const names = Object.keys(exports)
+  const hint = names.length === 0 ? '' : ` (it exports ${names.map(quote).join(', ')})`
+  fail(`${path} exports no app${hint}: export a handler as default or app, or name one as in ${path}:NAME.`)
 }
 
 function quote(text: string): string {

@@ -25,8 +25,7 @@ type FetchHandler = (request: Request, platform: { incoming: IncomingMessage; ou
  */
 function bridge(handler: FetchHandler): NodeListener {
   return async (incoming, outgoing) => {
-    const request: Request = new NodeRequest({ req: incoming, res: outgoing })
-    carryFix(incoming, request)
+    const request = carryFix(incoming, new NodeRequest({ req: incoming, res: outgoing }))
     const response = await handler(request, { incoming, outgoing })
     if (!isFetchResponse(response)) {
       throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
@@ -37,19 +36,29 @@ function bridge(handler: FetchHandler): NodeListener {
 
 /** By its shape: a Response of another realm or package (srvx's FastResponse) is one too. */
 function isFetchResponse(value: unknown): value is Response {
-  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value
+  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value && 'body' in value
 }
 
 /** The listener, with whatever it throws or rejects answered 500 and shown on standard error. */
 export function guarded(listener: NodeListener): NodeListener {
   return (req, res) => {
+    const onError = (error: unknown): void => answerError(error, req, res)
     try {
       const result = listener(req, res)
-      if (isPromise(result)) result.then(undefined, (error: unknown) => answerError(error, req, res))
+      if (isPromise(result)) result.then(refuseResponse).then(undefined, onError)
+      else refuseResponse(result)
     } catch (error) {
-      answerError(error, req, res)
+      onError(error)
     }
   }
+}
+
+/** A Fetch handler with two parameters looks like a Node listener, and its answer would be waited for in vain. */
+function refuseResponse(result: unknown): void {
+  if (!isFetchResponse(result) || 'writeHead' in result) return // Node handlers may well give back their `res`
+  throw new TypeError(
+    'A handler with two parameters is called as (req, res), and this one gave back a Response: serve { fetch: handler } instead.',
+  )
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -1,8 +1,14 @@
 /** The bundled server: an app, where to listen, whom to trust. */
 
-import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describeNonHandler, type Handler, isHandler } from '../middleware/handler.ts'
+import {
+  describeNonHandler,
+  type FetchHandler,
+  type Handler,
+  isHandler,
+  type NodeHandler,
+} from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
@@ -16,6 +22,14 @@ export interface ServeOptions {
   readonly bind?: string | readonly string[] | undefined
   /** Whom to trust, as for `proxyFix`. Absent: nobody; the app sees the peer. */
   readonly proxyFix?: ProxyFixOptions | TrustPolicy | undefined
+}
+
+/** An app that answers by its `fetch`, given the Node request and response behind the Request as well. */
+export interface FetchApp {
+  fetch(
+    request: Request,
+    platform: { incoming: IncomingMessage; outgoing: ServerResponse },
+  ): Response | Promise<Response>
 }
 
 export interface CloseOptions {
@@ -46,13 +60,20 @@ export interface UnstartedServer {
  * Makes a server for an app without starting it.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app, an address or an option that cannot be.
  */
+export function createServer(app: FetchHandler, options?: ServeOptions): UnstartedServer
+export function createServer(app: NodeHandler, options?: ServeOptions): UnstartedServer
+export function createServer(app: FetchApp, options?: ServeOptions): UnstartedServer
+export function createServer(app: Handler, options?: ServeOptions): UnstartedServer
 export function createServer(app: Handler, options: ServeOptions = {}): UnstartedServer {
-  for (const name of Object.keys(options)) {
+  if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
+  if (typeof options !== 'object' || options === null) {
+    fail(`The options of serve must be an object like { bind: ':8000' }, not ${String(options)}.`)
+  }
+  for (const name in options) {
     if (name !== 'bind' && name !== 'proxyFix') fail(`There is no option '${name}': serve knows bind and proxyFix.`)
   }
-  if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
   const { bind = '127.0.0.1:8000' } = options
-  const binds = (typeof bind === 'string' ? [bind] : bind).map(parseBind)
+  const binds = (Array.isArray(bind) ? (bind as readonly string[]) : [bind as string]).map(parseBind)
   if (binds.length === 0) fail("The option bind is an empty list: give at least one address, as in '127.0.0.1:8000'.")
   const policy = options.proxyFix === undefined ? undefined : trustPolicy(options.proxyFix)
   const plain = nodeListener(app)
@@ -85,6 +106,10 @@ export function createServer(app: Handler, options: ServeOptions = {}): Unstarte
  * const server = await serve(app, { bind: ':8000', proxyFix: { xFor: 1, xProto: 1 } })
  * console.log(server.url)
  */
+export async function serve(app: FetchHandler, options?: ServeOptions): Promise<RunningServer>
+export async function serve(app: NodeHandler, options?: ServeOptions): Promise<RunningServer>
+export async function serve(app: FetchApp, options?: ServeOptions): Promise<RunningServer>
+export async function serve(app: Handler, options?: ServeOptions): Promise<RunningServer>
 export async function serve(app: Handler, options: ServeOptions = {}): Promise<RunningServer> {
   return await createServer(app, options).listen()
 }

@@ -39,7 +39,7 @@ export function canonicalAddress(text: string): string | undefined {
 /** The same for the address of a socket's peer: a zone (`fe80::1%eth0`) is cut first. */
 export function canonicalPeer(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const zone = text.indexOf('%')
+  const zone = text.includes(':') ? text.indexOf('%') : -1 // only IPv6 has zones
   return canonicalAddress(zone === -1 ? text : text.slice(0, zone))
 }
 

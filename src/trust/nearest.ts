@@ -1,8 +1,8 @@
-/** Which name was meant by a misspelt one? Werkzeug's spelling (`x_for`), another case, one or two slips. */
+/** Which name was meant by a misspelt one? Werkzeug's spelling (`x_for`), another case, a few slips. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const wanted = plain(name)
   let best: string | undefined
-  let bestDistance = 3
+  let bestDistance = Math.min(5, Math.max(2, Math.floor(wanted.length / 2))) + 1
   for (const candidate of names) {
     const distance = editDistance(wanted, plain(candidate))
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]

@@ -113,10 +113,10 @@ export interface CheckedOptions {
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, naming option, value and remedy.
  */
 export function checkOptions(options: ProxyFixOptions): CheckedOptions {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (typeof options !== 'object' || options === null || Symbol.iterator in options) {
     fail(`The options of proxyFix must be an object like { xFor: 1, xProto: 1 }, not ${show(options)}.`)
   }
-  for (const name of Object.keys(options)) checkName(name)
+  for (const name in options) checkName(name) // inherited ones too: they would be read
 
   const counts = {
     for: count('xFor', options.xFor, 1),
@@ -165,7 +165,7 @@ function checkName(name: string): void {
   if (PLANNED.has(name)) {
     fail(`The option ${name} is not in this release of proxyfix: leave it out and count hops, or wait for it.`)
   }
-  const near = nearest(name, KNOWN)
+  const near = nearest(name, [...KNOWN, ...PLANNED])
   fail(
     near === undefined
       ? `There is no option ${show(name)}: proxyFix knows ${KNOWN.join(', ')}.`

@@ -28,14 +28,14 @@ export class TrustPolicy {
   /** @internal */
   constructor(options: ProxyFixOptions) {
     const checked = checkOptions(options)
-    this.warnings = warningsFor(checked)
+    this.warnings = Object.freeze(warningsFor(checked))
     this.xFor = checked.counts.for
     this.xProto = checked.counts.proto
     this.xHost = checked.counts.host
     this.xPort = checked.counts.port
     this.xPrefix = checked.counts.prefix
     this.mayRefuse = checked.onInvalid === 'reject' || checked.required.length > 0 || checked.allowsHost !== undefined
-    this.checked = checked
+    this.checked = Object.freeze(checked)
     Object.freeze(this)
   }
 }

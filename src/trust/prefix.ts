@@ -20,6 +20,7 @@ export function parsePrefix(text: string): string | undefined {
   let segmentStart = 1
   let dots = 0 // characters of this segment that are a dot, encoded or not
   let characters = 0
+  let encoded = false
   for (let index = 1; index <= end; index++) {
     let code = index === end ? 0x2f : text.charCodeAt(index)
     if (code === 0x2f /* / */) {
@@ -33,12 +34,14 @@ export function parsePrefix(text: string): string | undefined {
       code = hexPair(text, index + 1, end)
       if (code === -1 || code < 0x20 || code === 0x7f || code === 0x2f || code === 0x5c) return undefined
       index += 2
+      encoded = true
     } else if (!isUnreserved(code)) {
       return undefined
     }
     characters++
     if (code === 0x2e /* . */) dots++
   }
+  if (encoded && !isDecodable(text)) return undefined
   return end === length ? text : text.slice(0, end)
 }
 
@@ -54,6 +57,15 @@ function isUnreserved(code: number): boolean {
   if (lower >= 0x61 && lower <= 0x7a) return true
   if (code >= 0x30 && code <= 0x39) return true
   return code === 0x2d || code === 0x2e || code === 0x5f || code === 0x7e
+}
+
+/** Whether what is encoded is UTF-8 without controls of its own (U+0080 to U+009F), as routers decode it. */
+function isDecodable(text: string): boolean {
+  try {
+    return !/[\u0080-\u009f]/.test(decodeURIComponent(text))
+  } catch {
+    return false
+  }
 }
 
 function hexPair(text: string, at: number, end: number): number {

@@ -58,7 +58,7 @@ const VERDICTS: readonly Verdict[] = [
   'empty',
   'invalid',
 ]
-const [NOT_CONFIGURED, ABSENT, SHORT, EMPTY, INVALID] = [1, 3, 4, 5, 6] as const // places in VERDICTS
+const [NOT_CONFIGURED, UNTRUSTED_PEER, ABSENT, SHORT, EMPTY, INVALID] = [1, 2, 3, 4, 5, 6] as const // places in VERDICTS
 
 const NO_REJECTED: readonly RejectedValue[] = Object.freeze([])
 const MAX_REJECTED_TEXT = 256
@@ -74,29 +74,40 @@ export class Decision implements ConnectionInfo {
   readonly hostname: string | undefined
   readonly port: number | undefined
   readonly prefix: string
+  /** Without `trustedProxies` whoever connects is believed (Werkzeug's rule), unless its address is no address at all. */
+  readonly trusted: boolean
   readonly refusal: Refusal | undefined
   readonly #facts: ConnectionFacts
   /** For each field how far it came, three bits each; a number costs nothing to carry. */
   #verdicts = 0
   #rejected: RejectedValue[] | undefined
 
-  private constructor(policy: TrustPolicy, facts: ConnectionFacts, read: ReadHeader<ConnectionFacts>) {
+  private constructor(
+    policy: TrustPolicy,
+    facts: ConnectionFacts,
+    read: ReadHeader<ConnectionFacts>,
+    flaw: string | undefined,
+  ) {
     this.#facts = facts
+    const { address } = facts.peer
+    const peerAddress = canonicalPeer(address)
+    this.trusted = address === undefined || peerAddress !== undefined
+    const header = flaw === undefined ? read : nothing
 
-    const forItem = this.#select(FOR, policy.xFor, facts, read)
+    const forItem = this.#select(FOR, policy.xFor, facts, header)
     const client = forItem === undefined ? undefined : (parseForwardedFor(forItem) ?? this.#invalid(FOR, forItem))
-    this.client = client ?? canonicalEndpoint(facts.peer)
+    this.client = client ?? endpoint(peerAddress, facts.peer.port)
 
-    const protoItem = this.#select(PROTO, policy.xProto, facts, read)
+    const protoItem = this.#select(PROTO, policy.xProto, facts, header)
     const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
     this.scheme = scheme ?? facts.scheme
 
-    const hostItem = this.#select(HOST, policy.xHost, facts, read)
+    const hostItem = this.#select(HOST, policy.xHost, facts, header)
     const forwarded = hostItem === undefined ? undefined : (parseAuthority(hostItem) ?? this.#invalid(HOST, hostItem))
     const received = facts.host
     const authority = forwarded ?? (received ? parseAuthority(received) : undefined)
 
-    const portItem = this.#select(PORT, policy.xPort, facts, read)
+    const portItem = this.#select(PORT, policy.xPort, facts, header)
     const port = portItem === undefined ? undefined : (parsePort(portItem) ?? this.#invalid(PORT, portItem))
     const schemePort = defaultPort(this.scheme)
     this.port = port ?? authority?.port ?? schemePort
@@ -108,26 +119,31 @@ export class Decision implements ConnectionInfo {
           ? authority.hostname
           : `${authority.hostname}:${this.port}`
 
-    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts, read)
+    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts, header)
     const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
     this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
 
-    this.refusal = policy.mayRefuse ? this.#refuse(policy) : undefined
+    this.refusal = flaw === undefined && !policy.mayRefuse ? undefined : this.#refuse(policy, flaw)
   }
 
-  /** Decides about facts of any kind, given how a header is read off that kind. */
-  static of<Facts extends ConnectionFacts>(policy: TrustPolicy, facts: Facts, read: ReadHeader<Facts>): Decision {
+  /**
+   * Decides about facts of any kind, given how a header is read off that kind.
+   * @param flaw Why these headers cannot be judged. If any is configured the request is refused: neither what they
+   * say nor that they say nothing can be believed.
+   */
+  static of<Facts extends ConnectionFacts>(
+    policy: TrustPolicy,
+    facts: Facts,
+    read: ReadHeader<Facts>,
+    flaw?: string,
+  ): Decision {
     // The reader is only ever called with the facts that came with it.
-    return new Decision(policy, facts, read as ReadHeader<ConnectionFacts>)
-  }
-
-  /** Nobody is kept from speaking while there are only hop counts (Werkzeug's rule). */
-  get trusted(): boolean {
-    return true
+    return new Decision(policy, facts, read as ReadHeader<ConnectionFacts>, flaw)
   }
 
   get peer(): Endpoint {
-    return canonicalEndpoint(this.#facts.peer)
+    const { address, port } = this.#facts.peer
+    return endpoint(canonicalPeer(address), port)
   }
 
   get verdicts(): Readonly<Record<Field, Verdict>> {
@@ -168,6 +184,7 @@ export class Decision implements ConnectionInfo {
   /** The value of a field's header that is to be believed; else the verdict says why there is none. */
   #select(index: number, count: number, facts: ConnectionFacts, read: ReadHeader<ConnectionFacts>): string | undefined {
     if (count === 0) return this.#judge(index, NOT_CONFIGURED)
+    if (!this.trusted) return this.#judge(index, UNTRUSTED_PEER)
     const list = read(facts, HEADER_KEYS[index]!)
     if (list === undefined) return this.#judge(index, ABSENT)
     const item = fromRight(list, count)
@@ -207,8 +224,12 @@ export class Decision implements ConnectionInfo {
   }
 
   /** The first reason, in the order of contract rule 7, why this request must not reach the app. */
-  #refuse({ checked }: TrustPolicy): Refusal | undefined {
+  #refuse({ checked }: TrustPolicy, flaw: string | undefined): Refusal | undefined {
     const { verdicts } = this
+    if (flaw !== undefined) {
+      const field = FIELDS.find((one) => checked.counts[one] > 0)
+      if (field !== undefined) return { status: 400, field, reason: flaw }
+    }
     if (checked.onInvalid === 'reject') {
       const field = FIELDS.find((one) => verdicts[one] === 'invalid')
       if (field !== undefined) {
@@ -219,7 +240,7 @@ export class Decision implements ConnectionInfo {
         }
       }
     }
-    const missing = checked.required.find((field) => verdicts[field] !== 'trusted')
+    const missing = this.trusted ? checked.required.find((field) => verdicts[field] !== 'trusted') : undefined
     if (missing !== undefined) {
       return {
         status: 400,
@@ -265,9 +286,11 @@ function readHeader({ headers }: ConnectionFacts, name: string): string | undefi
   return joined
 }
 
-/** An endpoint in canonical text; text that is no IP address gives no address, and so no port either. */
-function canonicalEndpoint({ address, port }: Endpoint): Endpoint {
-  const canonical = canonicalPeer(address)
-  if (canonical === undefined) return {}
-  return port === undefined ? { address: canonical } : { address: canonical, port }
+/** What is read of headers that cannot be judged. */
+function nothing(): undefined {}
+
+/** An endpoint in canonical text. Without an address a port says nothing. */
+function endpoint(address: string | undefined, port: number | undefined): Endpoint {
+  if (address === undefined) return {}
+  return port === undefined ? { address } : { address, port }
 }
