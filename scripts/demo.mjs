@@ -61,6 +61,8 @@ async function demonstrate() {
   const certificate = await makeCertificate(folder, HOST)
   if (certificate === undefined) say('no https here: openssl, which would make a certificate, is not on this machine')
   const upstreams = [await startApp([]), await startApp(PROXY_FIX)]
+  say(`without proxyFix: proxyfix serve ${APP}`)
+  say(`with proxyFix:    proxyfix serve ${APP} ${PROXY_FIX.join(' ')}`)
   const [without, withFix] = await startProxy({ folder, upstreams, certificate })
 
   const comparisons = []
@@ -107,7 +109,8 @@ function invite(sites) {
   console.log(`\nTry it, with any header you like, until Ctrl-C:\n`)
   for (const [side, { http, https = '' }] of Object.entries(sites))
     console.log(`  ${`${side} proxyFix`.padEnd(16)}  ${http}/  ${https && `${https}/`}`)
-  console.log(`\n  curl --interface ${CLIENT} -H 'X-Forwarded-For: 6.6.6.6' ${sites.with.http}/\n`)
+  const insecure = sites.with.https ? ' (https: curl -k, the certificate is its own)' : ''
+  console.log(`\n  curl --interface ${CLIENT} -H 'X-Forwarded-For: 6.6.6.6' ${sites.with.http}/${insecure}\n`)
 }
 
 async function fail(sentence) {

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { root } from './paths.ts'
 
 const readme = readFileSync(`${root}/README.md`, 'utf8')
-const examples = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code)
+// Whole programs: each begins with its imports.
+const examples = [...readme.matchAll(/^```js\n(import .*?)^```$/gms)].map(([, code = '']) => code)
 
 // Inside the package, so that 'proxyfix' is found under its own name.
 let folder = ''

@@ -97,7 +97,7 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
 )
 
 /** Text that a header line can carry over HTTP/1.1 (RFC 9110 §5.5): no control but the tab, one byte a character. */
-export const wireText: fc.Arbitrary<string> = fc.oneof(
+const wireText: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: textOf(WIRE_FRAGMENTS, 6) },
   { weight: 1, arbitrary: fc.stringMatching(/^[\t\u0020-\u007e\u0080-\u00ff]{0,40}$/) },
 )
@@ -144,7 +144,7 @@ export const ALIASES = [
 ] as const
 
 /** Headers that are never left after `normalize` (contract rule 10). */
-export const OTHERS = [
+const OTHERS = [
   'Forwarded',
   'X-Forwarded',
   'Forwarded-For',
