@@ -54,9 +54,9 @@ export function proxyFix(...args: readonly unknown[]): unknown {
   const [first, second] = args as [unknown, (ProxyFixOptions | TrustPolicy)?]
   if (args.length > 1 || !(args.length === 0 || areOptions(first))) return wrap(first as Handler, trustPolicy(second))
   const policy = trustPolicy(first as ProxyFixOptions | TrustPolicy | undefined)
-  const next = wrap((_req: unknown, _res: unknown, proceed: () => void) => proceed(), policy)
+  const connect = wrap((_req: unknown, _res: unknown, proceed: () => void) => proceed(), policy)
   return function proxyFixMiddleware(subject: Handler, ...rest: [unknown, () => void]): unknown {
-    return isNodeRequest(subject) ? next(subject, ...rest) : wrap(subject, policy)
+    return isNodeRequest(subject) ? connect(subject, ...rest) : wrap(subject, policy)
   }
 }
 

@@ -245,7 +245,7 @@ export class Decision implements ConnectionInfo {
       return {
         status: 400,
         field: missing,
-        reason: `the proxy must send ${HEADERS[missing]}, and it is ${verdicts[missing]}`,
+        reason: `${HEADERS[missing]} is required of the proxy, and it is ${verdicts[missing]}`,
       }
     }
     if (checked.allowsHost !== undefined && !(this.hostname !== undefined && checked.allowsHost(this.hostname))) {
