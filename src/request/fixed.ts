@@ -63,7 +63,7 @@ export function connectionInfo(request: object): FixedConnectionInfo {
   if (fix === undefined) {
     throw new ProxyFixError(
       'ERR_PROXYFIX_NOT_FIXED',
-      'connectionInfo needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that the handler was given.',
+      'connectionInfo needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that it was given (under another Node bridge the Node request, in Hono c.env.incoming).',
     )
   }
   const { decision, publicTarget } = fix

@@ -22,6 +22,7 @@ declare module 'express' {
     (req: IncomingMessage, res: ServerResponse): void
     get(path: string, handler: (req: Request, res: Response) => unknown): this
     use(path: string, router: Router): this
+    use(middleware: (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void): this
   }
 
   interface Application extends Router {
@@ -42,6 +43,7 @@ declare module 'koa' {
     readonly host: string
     readonly hostname: string
     readonly href: string
+    readonly URL: URL
     body: unknown
   }
 

@@ -54,6 +54,41 @@ describe('a wrapped function', () => {
     expectTypeOf(proxyFix(handler)).toEqualTypeOf(handler)
   })
 
+  it('gives an inline handler the types of its parameters', () => {
+    proxyFix((request) => {
+      expectTypeOf(request).toEqualTypeOf<Request>()
+      return new Response()
+    })
+    proxyFix((req, res) => {
+      expectTypeOf(req).toEqualTypeOf<IncomingMessage>()
+      expectTypeOf(res).toEqualTypeOf<ServerResponse>()
+    })
+    proxyFix((req, res, next) => {
+      expectTypeOf(req).toEqualTypeOf<IncomingMessage>()
+      expectTypeOf(res).toEqualTypeOf<ServerResponse>()
+      expectTypeOf(next).toEqualTypeOf<(error?: unknown) => void>()
+    })
+    proxyFix({
+      fetch: (request) => {
+        expectTypeOf(request).toEqualTypeOf<Request>()
+        return new Response()
+      },
+    })
+    expectTypeOf(proxyFix(express())).toEqualTypeOf(express())
+    expectTypeOf(proxyFix(new Hono())).toEqualTypeOf(new Hono())
+    expectTypeOf(proxyFix(async (_request: Request) => new Response())).returns.toEqualTypeOf<Promise<Response>>()
+  })
+
+  it('is not made of what is no handler and no options', () => {
+    const makers = [
+      // @ts-expect-error A text is neither.
+      () => proxyFix('x'),
+      // @ts-expect-error It is spelt xFor.
+      () => proxyFix({ xfor: 1 }),
+    ]
+    for (const make of makers) expect(make).toThrow(ProxyFixError)
+  })
+
   it('has its name, length, members and prototype', () => {
     const app = express()
     const wrapped = proxyFix(app, { xFor: 1 })
@@ -285,6 +320,30 @@ describe('the middleware form', () => {
   })
 })
 
+describe('the middleware form in app.use()', () => {
+  it('is a Connect middleware, and wraps handlers still', async () => {
+    const fix = proxyFix({ xFor: 1 })
+    const app = express()
+    app.use(fix)
+    app.get('/x', (req, res) => res.json([req.ip, connectionInfo(req).client.address]))
+    const ask = await serve(app)
+    expect((await ask('X-Forwarded-For: 6.6.6.6, 203.0.113.7')).body).toBe('["203.0.113.7","203.0.113.7"]')
+    const wrapped = fix((request: Request) => new Response(connectionInfo(request).client.address))
+    expect(await wrapped(fetchRequest({ 'x-forwarded-for': '203.0.113.8' })).text()).toBe('203.0.113.8')
+  })
+
+  it('refuses, and the app behind it is not asked', async () => {
+    const called = vi.fn<() => void>()
+    const app = express()
+    app.use(proxyFix({ xFor: 1, onInvalid: 'reject' }))
+    app.get('/x', called)
+    const { status, body } = await (await serve(app))('X-Forwarded-For: junk')
+    expect(status).toBe(400)
+    expect(body).toMatch(/^Bad request: [^\n]*X-Forwarded-For[^\n]*\.\n$/)
+    expect(called).not.toHaveBeenCalled()
+  })
+})
+
 describe('what is no handler', () => {
   it.each<{ name: string; value: unknown; says: string }>([
     { name: 'null', value: null, says: 'null' },
@@ -443,6 +502,32 @@ describe('onDecision and the diagnostics channel (contract rule 7)', () => {
       expect(await wrapped(fetchRequest({ 'x-forwarded-for': 'junk' })).text()).toBe('http://app/x')
     }
     expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('mine'), {
+      type: 'ProxyFixWarning',
+      code: 'PROXYFIX_ON_DECISION',
+    })
+  })
+
+  it('that rejects is reported as a warning, and as nothing else', async () => {
+    vi.resetModules() // for a copy that has not warned yet
+    const { proxyFix: freshProxyFix } = await import('../../../src/index.ts')
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    const others = process.listeners('unhandledRejection')
+    const onUnhandled = vi.fn<() => void>()
+    process.removeAllListeners('unhandledRejection') // the test runner's would end the run
+    process.on('unhandledRejection', onUnhandled)
+    onTestFinished(() => {
+      emitWarning.mockRestore()
+      process.removeAllListeners('unhandledRejection')
+      for (const listener of others) process.on('unhandledRejection', listener)
+    })
+    const onDecision = (): Promise<void> => Promise.reject(new Error('mine, later'))
+    const wrapped = freshProxyFix((request: Request) => new Response(request.url), { onDecision })
+    for (let round = 0; round < 3; round++) {
+      expect(await wrapped(fetchRequest({ 'x-forwarded-for': 'junk' })).text()).toBe('http://app/x')
+    }
+    await new Promise((resolve) => setTimeout(resolve))
+    expect(onUnhandled).not.toHaveBeenCalled()
+    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('mine, later'), {
       type: 'ProxyFixWarning',
       code: 'PROXYFIX_ON_DECISION',
     })

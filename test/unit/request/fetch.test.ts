@@ -100,6 +100,33 @@ describe('request.url', () => {
   })
 })
 
+describe('a request whose url is a bare path, as Bun gives it without a host', () => {
+  /** The least of a Request that a handler may be given. */
+  function pathRequest(url: string, headers: Record<string, string> = {}): Request {
+    const request = new Request('http://unused.example/', { headers })
+    return Object.defineProperty(request, 'url', { value: url })
+  }
+
+  it.each([
+    { path: '/x', url: 'http://localhost/x' },
+    { path: '/a://evil.example/p', url: 'http://localhost/a://evil.example/p' },
+    { path: '//evil.example/p', url: 'http://localhost//evil.example/p' },
+  ])('takes no scheme and no host from $path', ({ path, url }) => {
+    const fixed = fixRequest(pathRequest(path))
+    const { scheme, host, url: publicUrl } = connectionInfo(fixed)
+    expect([fixed.url, scheme, host, publicUrl]).toStrictEqual([url, 'http', undefined, undefined])
+  })
+
+  it('has the forwarded scheme and host', () => {
+    const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' }
+    const fixed = fixRequest(pathRequest('/a://evil.example/p', headers), { xHost: 1 })
+    expect([fixed.url, connectionInfo(fixed).url]).toStrictEqual([
+      'https://shop.example/a://evil.example/p',
+      'https://shop.example/a://evil.example/p',
+    ])
+  })
+})
+
 const FORWARDED = {
   'x-forwarded-for': '6.6.6.6, 203.0.113.7',
   'x-forwarded-proto': 'http, https',
@@ -282,6 +309,24 @@ describe('what a changed request keeps', () => {
   })
 })
 
+describe('a clone of a fixed request (contract rule 11)', () => {
+  it.each<{ name: string; headers: Record<string, string> }>([
+    { name: 'that was changed', headers: { ...FORWARDED, 'x-forwarded-prefix': '/shop' } },
+    { name: 'that came back as it is', headers: {} },
+  ])('$name is a fixed request, and so is a clone of it', ({ headers }) => {
+    const options: ProxyFixOptions = { xPrefix: 1, prefixMode: 'url' }
+    const fixed = fixRequest(new Request('http://app/x', { headers }), options)
+    const clones = [fixed.clone(), fixed.clone().clone()]
+    for (const clone of clones) {
+      expect(clone).not.toBe(fixed)
+      expect(connectionInfo(clone)).toStrictEqual(connectionInfo(fixed))
+      const again = fixRequest(clone, options)
+      expect(again).toBe(clone)
+      expect(again.url).toBe(fixed.url)
+    }
+  })
+})
+
 describe('a Node bridge that passes { incoming }', () => {
   interface Bindings {
     readonly incoming: IncomingMessage
@@ -402,6 +447,28 @@ describe('a Node bridge that passes { incoming }', () => {
       expect(body).toMatchObject({ url, publicUrl, incomingUrl: publicUrl, client: { address: '203.0.113.7' } })
     },
   )
+
+  // The host in an absolute-form target is the client's own word on what the decision has settled.
+  it.each([
+    { name: 'no Host in HTTP/1.0', head: ['GET http://evil.example/x HTTP/1.0'], url: 'http://localhost/x' },
+    { name: 'an empty Host', head: ['GET http://evil.example/x HTTP/1.1', 'Host:'], url: 'http://localhost/x' },
+    { name: 'an invalid Host', head: ['GET http://evil.example/x HTTP/1.1', 'Host: a b'], url: 'http://localhost/x' },
+    { name: 'a Host', head: ['GET http://evil.example/x HTTP/1.1', 'Host: app'], url: 'http://app/x' },
+  ])('never names the host of the target: $name', async ({ head, url }) => {
+    const seen: unknown[] = []
+    const inner = proxyFix((request: Request, _bindings: { incoming: IncomingMessage }) => {
+      seen.push(request.url, connectionInfo(request).url)
+      return new Response()
+    })
+    const server = http.createServer((incoming, outgoing) => {
+      // What bridges do with such a target: they take it for the URL.
+      void inner(new Request(new URL(incoming.url ?? '/', 'http://app')), { incoming })
+      outgoing.end()
+    })
+    onTestFinished(() => close(server))
+    await exchange(await listen(server), requestText(...head, 'Connection: close'))
+    expect(seen).toStrictEqual([url, url.includes('localhost') ? undefined : url])
+  })
 
   it('is no bridge when incoming is no request', () => {
     const request = new Request('http://app/', { headers: FORWARDED })

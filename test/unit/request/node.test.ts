@@ -7,6 +7,7 @@ import http, { type IncomingMessage } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
+import Koa from 'koa'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions, unwrapSocket } from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
@@ -368,6 +369,10 @@ describe('the request target', () => {
     { sent: 'http://evil.example?y', url: '/?y', publicUrl: 'http://app/?y' },
     { sent: 'http://user:secret@evil.example:81/x', url: '/x', publicUrl: 'http://app/x' },
     { sent: '//evil.example/x', url: '//evil.example/x', publicUrl: 'http://app//evil.example/x' },
+    // No form of target at all: whoever puts scheme, host and target together would read another host.
+    { sent: '*@evil.example/', url: '/*@evil.example/', publicUrl: 'http://app/*@evil.example/' },
+    { sent: '*.evil.example/x?y', url: '/*.evil.example/x?y', publicUrl: 'http://app/*.evil.example/x?y' },
+    { sent: '**', url: '/**', publicUrl: 'http://app/**' },
     {
       sent: '/x?u=http://evil.example/',
       url: '/x?u=http://evil.example/',
@@ -377,6 +382,21 @@ describe('the request target', () => {
     const text = requestText(`GET ${sent} HTTP/1.1`, 'Host: app', 'Connection: close')
     const { seen } = await ask({}, text, (req) => [req.url, connectionInfo(req).url])
     expect(seen).toStrictEqual([[url, publicUrl]])
+  })
+
+  it.each([
+    { sent: '*@evil.example/', href: 'http://app/*@evil.example/' },
+    { sent: 'http://evil.example/x?y=1', href: 'http://app/x?y=1' },
+    { sent: '/x?y=1', href: 'http://app/x?y=1' },
+  ])('$sent names the decided host alone in Koa as well', async ({ sent, href }) => {
+    const seen: unknown[] = []
+    const koa = new Koa({ proxy: false }).use(async (ctx) => {
+      seen.push([ctx.href, ctx.URL.href, ctx.host, ctx.hostname])
+    })
+    const server = http.createServer(proxyFix(koa.callback(), {}))
+    onTestFinished(() => close(server))
+    await exchange(await listen(server), requestText(`GET ${sent} HTTP/1.1`, 'Host: app', 'Connection: close'))
+    expect(seen).toStrictEqual([[href, href, 'app', 'app']])
   })
 
   it('* has no path', async () => {
@@ -462,36 +482,81 @@ describe('the request target', () => {
   })
 })
 
-describe('more header lines than Node reads', () => {
-  // Older Nodes silently drop the lines after the 1000th (server.maxHeadersCount). A proxy that appends its own
-  // line at the end then loses it, and the client's line is left: contract rule 1, several lines are one list.
-  it.each([{ maxHeadersCount: null }, { maxHeadersCount: 20 }])(
-    'never make a value of the client count ($maxHeadersCount)',
-    async ({ maxHeadersCount }) => {
-      const seen: unknown[] = []
-      const server = http.createServer(
-        proxyFix((req: IncomingMessage, res: http.ServerResponse) => {
-          seen.push(req.socket.remoteAddress)
-          res.end()
-        }),
-      )
-      server.maxHeadersCount = maxHeadersCount
-      onTestFinished(() => close(server))
-      const port = await listen(server)
-      for (const filler of [5, 15, 16, 17, 18, 19, 20, 40, 995, 996, 997, 998, 999, 1000, 1500, 2500]) {
-        const padding = Array.from({ length: filler }, () => 'a:')
-        await exchange(port, get('Host: app', 'X-Forwarded-For: 6.6.6.6', ...padding, 'X-Forwarded-For: 203.0.113.7'))
-      }
-      expect(seen).toContain('203.0.113.7')
-      expect(seen).not.toContain('6.6.6.6')
-    },
-  )
-
-  // A newer Node answers 431 before anybody is asked, so what an older one hands on is made by hand.
+describe('as many header lines as Node reads, or more', () => {
+  // Older Nodes silently drop the lines after the 1000th (server.maxHeadersCount), newer ones answer 431. A proxy
+  // that appends its own line at the end loses it, and the client's line is left: contract rule 1, several lines
+  // are one list. Were all of them ignored, the client would pass for the proxy.
   it.each([
-    { name: 'as many lines as Node reads', lines: 1000, client: '10.0.0.1' },
-    { name: 'one line fewer', lines: 999, client: '203.0.113.7' },
-  ])('of $name make $client the client', ({ lines: count, client }) => {
+    { maxHeadersCount: null, limit: 1000 },
+    { maxHeadersCount: 20, limit: 20 },
+  ])('are refused, whatever they say ($maxHeadersCount)', async ({ maxHeadersCount, limit }) => {
+    const server = http.createServer(
+      proxyFix((req: IncomingMessage, res: http.ServerResponse) => void res.end(req.socket.remoteAddress)),
+    )
+    server.maxHeadersCount = maxHeadersCount
+    onTestFinished(() => close(server))
+    const port = await listen(server)
+    for (const lineCount of [9, 18, 19, 20, 21, 22, 44, 998, 999, 1000, 1001, 1002, 1500, 2500]) {
+      const padding = Array.from({ length: lineCount - 4 }, () => 'a:')
+      const text = get('Host: app', 'X-Forwarded-For: 6.6.6.6', ...padding, 'X-Forwarded-For: 203.0.113.7')
+      const [response] = parseResponses(await exchange(port, text))
+      const { status, body } = response ?? {}
+      if (lineCount < limit) expect([lineCount, status, body]).toStrictEqual([lineCount, 200, '203.0.113.7'])
+      else expect(status, `${lineCount} lines`).toBeOneOf(lineCount === limit ? [400] : [400, 431])
+    }
+  })
+
+  it('are told from the others in the answer', async () => {
+    const padding = Array.from({ length: 998 }, () => 'a:')
+    const { seen, responses } = await ask({}, get('Host: app', ...padding), (req) => req.url)
+    expect(seen).toStrictEqual([])
+    expect(responses).toMatchObject([
+      { status: 400, body: 'Bad request: it has more header lines than this server reads.\n' },
+    ])
+  })
+
+  it('are served where no count is above 0, with the peer for the client', async () => {
+    const padding = Array.from({ length: 997 }, () => 'a:')
+    const { seen } = await ask(
+      { xFor: 0, xProto: 0 },
+      get('Host: app', 'X-Forwarded-For: 6.6.6.6', ...padding),
+      (req) => [
+        req.rawHeaders.length >= 1998, // that of X-Forwarded-For is still there, with the peer
+        req.socket.remoteAddress,
+        req.headers['x-forwarded-for'],
+        connectionInfo(req).refusal,
+      ],
+    )
+    expect(seen).toStrictEqual([[true, '127.0.0.1', '127.0.0.1', undefined]])
+  })
+
+  const CUT = 'it has more header lines than this server reads'
+
+  // Nobody acts on a refusal here, so what such a request says must not be believed either.
+  it.each<{ name: string; lines: number; options?: ProxyFixOptions; client: string; refusal: unknown }>([
+    {
+      name: 'as many lines as Node reads',
+      lines: 1000,
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'for', reason: CUT },
+    },
+    { name: 'one line fewer', lines: 999, client: '203.0.113.7', refusal: undefined },
+    {
+      name: 'as many lines, where another header counts',
+      lines: 1000,
+      options: { xFor: 0, xProto: 0, xPrefix: 1 },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'prefix', reason: CUT },
+    },
+    {
+      name: 'as many lines, where none counts',
+      lines: 1000,
+      options: { xFor: 0, xProto: 0 },
+      client: '10.0.0.1',
+      refusal: undefined,
+    },
+  ])('of $name make $client the client for fixRequest', ({ lines: count, options = {}, client, refusal }) => {
+    // A newer Node answers 431 before anybody is asked, so what an older one hands on is made by hand.
     const socket = new net.Socket()
     Object.defineProperty(socket, 'remoteAddress', { value: '10.0.0.1' })
     const req = new http.IncomingMessage(socket)
@@ -499,7 +564,8 @@ describe('more header lines than Node reads', () => {
     while (req.rawHeaders.length < 2 * count) req.rawHeaders.push('a', '')
     Object.assign(req.headers, { host: 'app', 'x-forwarded-for': '203.0.113.7' })
     req.url = '/'
-    expect(connectionInfo(fixRequest(req)).client.address).toBe(client)
+    const info = connectionInfo(fixRequest(req, options))
+    expect([info.client.address, info.refusal]).toStrictEqual([client, refusal])
     expect(req.headers['x-forwarded-for']).toBe(client)
   })
 })
@@ -758,6 +824,29 @@ describe('upgrade and connect', () => {
     expect(answer).not.toContain('script')
   })
 
+  it('leave the real socket alone with socket: false', async () => {
+    const text = handshake('X-Forwarded-For: 203.0.113.7:4711', 'X-Forwarded-Proto: wss')
+    const seen: unknown[] = []
+    const server = http.createServer()
+    server.on(
+      'upgrade',
+      proxyFix(
+        (req: IncomingMessage, socket: net.Socket) => {
+          seen.push([socket.remoteAddress, Object.hasOwn(socket, 'remoteAddress'), 'encrypted' in socket])
+          seen.push([connectionInfo(req).client.address, req.headers['x-forwarded-for']])
+          socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+        },
+        { socket: false },
+      ),
+    )
+    onTestFinished(() => close(server))
+    await exchange(await listen(server), text)
+    expect(seen).toStrictEqual([
+      ['127.0.0.1', false, false],
+      ['203.0.113.7', '203.0.113.7'],
+    ])
+  })
+
   it('leave the requests that came before on the connection with their own clients', async () => {
     const seen: unknown[] = []
     const views: (() => unknown)[] = []
@@ -788,6 +877,80 @@ describe('upgrade and connect', () => {
   })
 })
 
+describe.each([
+  {
+    event: 'upgrade',
+    head: requestText('GET /ws HTTP/1.1', 'Host: app', 'Connection: Upgrade', 'Upgrade: websocket'),
+  },
+  { event: 'connect', head: requestText('CONNECT db.internal:5432 HTTP/1.1', 'Host: app') },
+] as const)('a refused $event', ({ event, head }) => {
+  /** Collects what would end the process; the test runner listens there too, and would end the run. */
+  function uncaughtErrors(): unknown[] {
+    const errors: unknown[] = []
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    process.on('uncaughtException', (error) => void errors.push(error))
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of others) process.on('uncaughtException', listener)
+    })
+    return errors
+  }
+
+  interface Refusing {
+    readonly port: number
+    readonly listener: ReturnType<typeof vi.fn>
+    /** The server's end of the one connection, once its request is there. */
+    readonly socket: Promise<Duplex>
+  }
+
+  async function refusing(): Promise<Refusing> {
+    const server = http.createServer()
+    const listener = vi.fn<(req: IncomingMessage, socket: Duplex, head: Buffer) => void>()
+    const socket = new Promise<Duplex>((resolve) => {
+      server.on(event, (_req: IncomingMessage, duplex: Duplex) => resolve(duplex))
+    })
+    server.on(event, proxyFix(listener, { allowedHosts: ['shop.example'] }))
+    onTestFinished(async () => {
+      void socket.then((duplex) => duplex.destroy())
+      await close(server)
+    })
+    return { port: await listen(server), listener, socket }
+  }
+
+  it('is answered 400 before its connection ends', async () => {
+    const { port, listener, socket } = await refusing()
+    const answer = await exchange(port, head)
+    expect(parseResponses(answer)).toMatchObject([
+      { status: 400, headers: { connection: 'close' }, body: 'Bad request: this host is not served here.\n' },
+    ])
+    expect((await socket).destroyed).toBe(true)
+    expect(listener).not.toHaveBeenCalled()
+  })
+
+  it.each<{ name: string; act: (client: net.Socket, accepted: Promise<Duplex>) => unknown }>([
+    // Node calls the listener in the turn in which it has read the head: the reset meets the answer.
+    { name: 'resets the connection after its head', act: (client, accepted) => accepted.then(() => reset(client)) },
+    { name: 'resets the connection after the answer', act: (client) => client.once('data', () => reset(client)) },
+    { name: 'never closes its side', act: (client) => client.resume() },
+  ])('leaves neither an error nor a connection behind when the client $name', async ({ act }) => {
+    const errors = uncaughtErrors()
+    const { port, socket } = await refusing()
+    const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    client.on('error', () => undefined)
+    onTestFinished(() => void client.destroy())
+    act(client, socket)
+    client.write(head)
+    const accepted = await socket
+    await vi.waitFor(() => expect([accepted.destroyed, accepted.closed]).toStrictEqual([true, true]))
+    expect(errors).toStrictEqual([])
+  })
+
+  function reset(client: net.Socket): void {
+    client.resetAndDestroy()
+  }
+})
+
 describe('HTTP/2 requests', () => {
   async function askHttp2(
     options: ProxyFixOptions,
@@ -802,15 +965,19 @@ describe('HTTP/2 requests', () => {
       }, options),
     )
     onTestFinished(() => close(server))
-    const session = http2.connect(`http://127.0.0.1:${await listen(server)}`)
-    onTestFinished(() => session.close())
+    await sendHttp2(await listen(server), headers)
+    return seen
+  }
+
+  async function sendHttp2(port: number, headers: http2.OutgoingHttpHeaders): Promise<void> {
+    const session = http2.connect(`http://127.0.0.1:${port}`)
+    onTestFinished(() => session.destroy())
     await new Promise<void>((resolve, reject) => {
       const stream = session.request(headers)
       stream.on('error', reject)
-      stream.on('close', () => resolve())
+      stream.on('end', () => resolve())
       stream.resume()
     })
-    return seen
   }
 
   const LOOK = (req: http2.Http2ServerRequest): unknown => [
@@ -849,6 +1016,91 @@ describe('HTTP/2 requests', () => {
         '203.0.113.7',
         'https://shop.example/x',
       ],
+    ])
+  })
+
+  /** All that a request says about its own URL. */
+  const URL_PARTS = (req: http2.Http2ServerRequest): unknown => {
+    const raw = new Map<string, string[]>()
+    for (let index = 0; index < req.rawHeaders.length; index += 2) {
+      const name = (req.rawHeaders[index] ?? '').toLowerCase()
+      raw.set(name, [...(raw.get(name) ?? []), req.rawHeaders[index + 1] ?? ''])
+    }
+    return {
+      authority: [req.authority, req.headers[':authority'], ...(raw.get(':authority') ?? [])],
+      host: [req.headers.host, ...(raw.get('host') ?? [])],
+      scheme: [req.scheme, req.headers[':scheme'], ...(raw.get(':scheme') ?? [])],
+      path: [req.url, req.headers[':path'], ...(raw.get(':path') ?? [])],
+      url: connectionInfo(req).url,
+    }
+  }
+
+  it.each<{ name: string; options?: ProxyFixOptions; sent: http2.OutgoingHttpHeaders; host: string; path: string }>([
+    {
+      name: ':authority beats host (RFC 9113 §8.3.1)',
+      sent: { ':path': '/x', ':authority': 'app.internal', host: 'evil.example' },
+      host: 'app.internal',
+      path: '/x',
+    },
+    {
+      name: 'a forwarded host beats both',
+      options: { xHost: 1 },
+      sent: { ':path': '/x', ':authority': 'app.internal', host: 'evil.example', 'x-forwarded-host': 'shop.example' },
+      host: 'shop.example',
+      path: '/x',
+    },
+    {
+      // nghttp2 lets it through beside a scheme that it does not know.
+      name: 'a :path that is no path becomes one',
+      sent: { ':scheme': 'x', ':path': '.evil.example/x', ':authority': 'app.internal' },
+      host: 'app.internal',
+      path: '/.evil.example/x',
+    },
+    {
+      name: 'a :path in absolute form loses the host',
+      sent: { ':scheme': 'x', ':path': 'http://evil.example/x', ':authority': 'app.internal' },
+      host: 'app.internal',
+      path: '/x',
+    },
+  ])('agree everywhere: $name', async ({ options = {}, sent, host, path }) => {
+    expect(await askHttp2(options, sent, URL_PARTS)).toStrictEqual([
+      {
+        authority: [host, host, host],
+        host: [host, host],
+        scheme: ['http', 'http', 'http'],
+        path: [path, path, path],
+        url: `http://${host}${path}`,
+      },
+    ])
+  })
+
+  it('agree where there is no :scheme, as in a CONNECT', async () => {
+    const seen: unknown[] = []
+    const server = http2.createServer(() => undefined) // without a listener of requests there is no `connect` either
+    server.on(
+      'connect',
+      proxyFix(
+        (req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
+          seen.push(URL_PARTS(req))
+          res.end()
+        },
+        { xHost: 1 },
+      ),
+    )
+    onTestFinished(() => close(server))
+    await sendHttp2(await listen(server), {
+      ':method': 'CONNECT',
+      ':authority': 'db.internal:5432',
+      'x-forwarded-host': 'shop.example',
+    })
+    expect(seen).toStrictEqual([
+      {
+        authority: ['shop.example', 'shop.example', 'shop.example'],
+        host: ['shop.example', 'shop.example'],
+        scheme: [undefined, undefined],
+        path: [undefined, undefined],
+        url: 'http://shop.example',
+      },
     ])
   })
 

@@ -20,6 +20,13 @@ describe('placePrefix', () => {
     { mode: 'strip', target: '/shop%2fx', placed: { route: '/shop%2fx', public: '/shop%2fx', mounted: false } },
     { mode: 'strip', target: '/SHOP/x', placed: { route: '/SHOP/x', public: '/SHOP/x', mounted: false } },
     { mode: 'strip', target: '/x/shop', placed: { route: '/x/shop', public: '/x/shop', mounted: false } },
+    // What is left must not begin with two slashes, which name a host to whoever resolves it.
+    {
+      mode: 'strip',
+      target: '/shop//evil.example/x',
+      placed: { route: '/evil.example/x', public: '/shop//evil.example/x', mounted: true },
+    },
+    { mode: 'strip', target: '/shop///', placed: { route: '/', public: '/shop///', mounted: true } },
     { mode: 'strip', target: '/', placed: { route: '/', public: '/', mounted: false } },
   ])('$mode of $target', ({ mode, target, placed }) => {
     expect(placePrefix(target, '/shop', mode)).toStrictEqual(placed)
@@ -46,6 +53,13 @@ describe('originForm', () => {
     ['HTTPS://evil.example/x', '/x'],
     ['ws+unix.1-x://evil.example/x', '/x'],
     ['http:///x', '/x'],
+    ['', '/'],
+    ['*', '/*'],
+    ['*@evil.example/', '/*@evil.example/'],
+    ['.evil.example/x', '/.evil.example/x'],
+    ['@evil.example', '/@evil.example'],
+    [':80@evil.example', '/:80@evil.example'],
+    ['http:evil.example', '/http:evil.example'],
   ])('of %j is %j', (target, path) => {
     expect(originForm(target)).toBe(path)
   })

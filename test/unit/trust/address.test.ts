@@ -127,6 +127,7 @@ describe('canonicalPeer', () => {
     ['fe80::1%eth0', 'fe80::1'],
     ['fe80::1%', 'fe80::1'],
     ['::ffff:203.0.113.7%1', '203.0.113.7'],
+    ['1.2.3.4%eth0', undefined], // only IPv6 has zones
     ['%eth0', undefined],
     ['/run/app.sock', undefined],
     ['localhost', undefined],

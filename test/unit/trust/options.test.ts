@@ -54,6 +54,11 @@ describe('a bad option', () => {
     { options: 'xFor=1', says: ["'xFor=1'", 'object'] },
     { options: [1], says: ['an array', 'object'] },
     { options: () => 1, says: ['a function', 'object'] },
+    { options: new Map([['xFor', 1]]), says: ['an object', 'object'] },
+    { options: new Set(['xFor']), says: ['an object', 'object'] },
+    // Inherited ones would be read as well.
+    { options: Object.create({ trustedProxies: [] }), says: ['trustedProxies', 'not in this release'] },
+    { options: Object.create({ xFor: -1 }), says: ['xFor', '-1', 'whole number'] },
     // Hosts.
     { options: { allowedHosts: 'shop.example' }, says: ['allowedHosts', "'shop.example'", 'list'] },
     { options: { allowedHosts: [1] }, says: ['allowedHosts', '1'] },
@@ -175,7 +180,8 @@ describe('good options', () => {
     { headers: 'keep', onInvalid: 'reject', prefixMode: 'strip', socket: false, onDecision: () => {} },
   ])('make a policy that cannot be changed: %o', (options) => {
     const policy = trustPolicy(options)
-    expect(Object.isFrozen(policy)).toBe(true)
+    expect([Object.isFrozen(policy), Object.isFrozen(policy.checked)]).toStrictEqual([true, true])
+    expect(Object.isFrozen(policy.warnings)).toBe(true)
     expect(trustPolicy(policy)).toBe(policy)
   })
 

@@ -633,6 +633,45 @@ describe('rule 7: what was not believed is told', () => {
   })
 })
 
+describe('rule 8: a peer that is no IP address', () => {
+  const SENT = {
+    'x-forwarded-for': '203.0.113.7',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'shop.example',
+  }
+
+  it.each(['', '1.2.3.4%eth0', 'unix', '/run/app.sock', 'localhost', '10.0.0.1:80', '010.0.0.1'])(
+    '%j is believed nothing',
+    (address) => {
+      const { client, peer, scheme, host, trusted, verdicts, refusal } = resolve(
+        SENT,
+        { xHost: 1, xPrefix: 1, required: ['for'] },
+        { peer: { address, port: 40000 } },
+      )
+      expect({ client, peer, scheme, host, trusted, verdicts, refusal }).toStrictEqual({
+        client: {},
+        peer: {},
+        scheme: 'http',
+        host: 'app.internal',
+        trusted: false,
+        verdicts: {
+          for: 'untrusted-peer',
+          proto: 'untrusted-peer',
+          host: 'untrusted-peer',
+          port: 'not-configured',
+          prefix: 'untrusted-peer',
+        },
+        refusal: undefined,
+      })
+    },
+  )
+
+  it('that is absent, as of a unix socket, is believed where there is no trustedProxies', () => {
+    const { client, trusted } = resolve(SENT, {}, { peer: {} })
+    expect([client, trusted]).toStrictEqual([{ address: '203.0.113.7' }, true])
+  })
+})
+
 describe('refusal', () => {
   it.each<{
     name: string
