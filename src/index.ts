@@ -4,14 +4,7 @@
  */
 
 export { proxyFix } from './middleware/proxy-fix.ts'
-export type {
-  FetchHandler,
-  FetchObject,
-  FunctionHandler,
-  Handler,
-  Middleware,
-  NodeHandler,
-} from './middleware/handler.ts'
+export type { FetchHandler, FetchObject, FunctionHandler, Handler, Middleware } from './middleware/handler.ts'
 export { fixRequest } from './request/fix-request.ts'
 export { connectionInfo, type FixedConnectionInfo } from './request/fixed.ts'
 export { unwrapSocket } from './request/socket-view.ts'

@@ -3,17 +3,16 @@
  * arity and members of the one inside: an Express app still has `listen`, a Hono app its routes.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { facade, unwrap } from '../request/facade.ts'
 import { ProxyFixError } from '../trust/error.ts'
-
-/** A Node listener or a Connect middleware. */
-export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => unknown
 
 /** A Fetch handler; platforms pass more arguments. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>
 
-/** Anything that answers requests by being called, whatever its platform passes. */
+/**
+ * Anything that answers requests by being called: `(req, res)`, `(req, res, next)`, `(req, socket, head)`,
+ * `(request, …platformArgs)`.
+ */
 export type FunctionHandler = (...args: never[]) => unknown
 
 /** An object that answers requests by its `fetch` method. */

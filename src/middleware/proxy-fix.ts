@@ -6,21 +6,13 @@
  * host in password-reset links, whether cookies are secure. A count that is too low shows the proxy for the client.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
 import { unwrapSocket } from '../request/socket-view.ts'
-import {
-  type FetchHandler,
-  type FunctionHandler,
-  type Handler,
-  type Middleware,
-  type NodeHandler,
-  wrapHandler,
-} from './handler.ts'
+import { type FetchHandler, type FunctionHandler, type Handler, type Middleware, wrapHandler } from './handler.ts'
 import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, refuseWith } from './refusal.ts'
 
 /**
@@ -39,8 +31,9 @@ import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, ref
  * const behindNginx = proxyFix({ xFor: 1, xProto: 1 }) // a middleware
  * export default behindNginx({ fetch: (request) => new Response(request.url) })
  */
+// A parameter that is not annotated takes its type from the first signature that could fit: so a Fetch handler's
+// is a Request. TypeScript has no way to give (req, res) theirs as well; they are annotated.
 export function proxyFix<H extends FetchHandler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
-export function proxyFix<H extends NodeHandler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
 export function proxyFix<H extends { fetch: FetchHandler }>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
 export function proxyFix<H extends Handler>(handler: H, options?: ProxyFixOptions | TrustPolicy): H
 /**
@@ -61,7 +54,7 @@ export function proxyFix(...args: readonly unknown[]): unknown {
 }
 
 /** What `app.use()` takes. */
-type ConnectMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+type ConnectMiddleware = (req: NodeRequest, res: NodeResponse, next: (error?: unknown) => void) => void
 
 /** Options are a plain object: a server or an app that is no handler must not pass for some. */
 function areOptions(value: unknown): boolean {

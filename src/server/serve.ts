@@ -2,13 +2,7 @@
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import {
-  describeNonHandler,
-  type FetchHandler,
-  type Handler,
-  isHandler,
-  type NodeHandler,
-} from '../middleware/handler.ts'
+import { describeNonHandler, type FetchHandler, type Handler, isHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
@@ -61,7 +55,6 @@ export interface UnstartedServer {
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app, an address or an option that cannot be.
  */
 export function createServer(app: FetchHandler, options?: ServeOptions): UnstartedServer
-export function createServer(app: NodeHandler, options?: ServeOptions): UnstartedServer
 export function createServer(app: FetchApp, options?: ServeOptions): UnstartedServer
 export function createServer(app: Handler, options?: ServeOptions): UnstartedServer
 export function createServer(app: Handler, options: ServeOptions = {}): UnstartedServer {
@@ -107,7 +100,6 @@ export function createServer(app: Handler, options: ServeOptions = {}): Unstarte
  * console.log(server.url)
  */
 export async function serve(app: FetchHandler, options?: ServeOptions): Promise<RunningServer>
-export async function serve(app: NodeHandler, options?: ServeOptions): Promise<RunningServer>
 export async function serve(app: FetchApp, options?: ServeOptions): Promise<RunningServer>
 export async function serve(app: Handler, options?: ServeOptions): Promise<RunningServer>
 export async function serve(app: Handler, options: ServeOptions = {}): Promise<RunningServer> {

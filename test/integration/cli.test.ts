@@ -27,6 +27,8 @@ const MODULES = {
   'throws-lines.js': 'throw new Error("no database\\nno cache\\n    at all")',
   'syntax.js': 'export default (req, res) => {',
   'imports-missing.js': 'import "./gone.js"',
+  'imports-nothing.js': 'import { gone } from "./good.js"',
+  'settings.json': '{ "port": 80 }',
   'exports-nothing.js': 'const app = 1',
   'exports-number.js': 'export default 7',
   'exports-object.js': 'export const app = { port: 80 }',
@@ -48,6 +50,29 @@ const MISTAKES: readonly Mistake[] = [
   { name: 'no command', args: [], code: 2, says: ['command', '--help'] },
   { name: 'an unknown command', args: ['frobnicate'], code: 2, says: ["'frobnicate'", '--help'] },
   { name: 'a misspelt command', args: ['serv', 'good.js'], code: 2, says: ["'serv'", 'did you mean serve?'] },
+  // Names that objects have by birth.
+  { name: 'constructor for a command', args: ['constructor'], code: 2, says: ["'constructor'", '--help'] },
+  { name: 'toString for a command', args: ['toString'], code: 2, says: ["'toString'", '--help'] },
+  { name: '__proto__ for a command', args: ['__proto__'], code: 2, says: ["'__proto__'", '--help'] },
+  {
+    name: 'constructor for an option',
+    args: ['serve', '--constructor', 'good.js'],
+    code: 2,
+    says: ['--constructor', '--help'],
+  },
+  {
+    name: '__proto__ for an option',
+    args: ['serve', '--__proto__=1', 'good.js'],
+    code: 2,
+    says: ['--__proto__', 'did you mean'],
+  },
+  {
+    name: 'a port as other servers take it',
+    args: ['serve', '--port', '3000', 'good.js'],
+    code: 2,
+    says: ['--port', '-b :PORT'],
+  },
+  { name: 'a port by its letter', args: ['serve', '-p', '3000', 'good.js'], code: 2, says: ['-p', '-b :PORT'] },
 
   { name: 'no module', args: ['serve'], code: 2, says: ['module', 'missing'] },
   { name: 'two modules', args: ['serve', 'good.js', 'named.js'], code: 2, says: ["'named.js'"] },
@@ -87,6 +112,15 @@ const MISTAKES: readonly Mistake[] = [
     says: ["'localhost:99999'", '65535'],
   },
   { name: 'a unix socket', args: ['serve', '-b', 'unix:x', 'good.js'], code: 2, says: ["'unix:x'", 'unix'] },
+  { name: 'a file descriptor', args: ['serve', '-b', 'fd:3', 'good.js'], code: 2, says: ["'fd:3'", 'fd'] },
+  { name: 'TLS', args: ['serve', '-b', 'ssl:8443', 'good.js'], code: 2, says: ["'ssl:8443'", 'ssl'] },
+  { name: 'an explicit TCP', args: ['serve', '-b', 'tcp:8000', 'good.js'], code: 2, says: ["'tcp:8000'", 'tcp'] },
+  {
+    name: 'a URL to listen on',
+    args: ['serve', '-b', 'http://127.0.0.1:8000', 'good.js'],
+    code: 2,
+    says: ["'http://127.0.0.1:8000'", 'URL'],
+  },
   {
     name: 'an address of another machine',
     args: ['serve', '-b', '203.0.113.7:8000', 'good.js'],
@@ -98,11 +132,23 @@ const MISTAKES: readonly Mistake[] = [
   { name: 'a folder', args: ['serve', 'folder'], code: 4, says: ['folder'] },
   { name: 'an empty export name', args: ['serve', 'named.js:'], code: 4, says: ["'named.js:'"] },
   { name: 'a module that throws', args: ['serve', 'throws.js'], code: 4, says: ['no database', 'throws.js:3'] },
-  { name: 'a CommonJS module that throws', args: ['serve', 'throws.cjs'], code: 4, says: ['no database'] },
+  {
+    name: 'a CommonJS module that throws',
+    args: ['serve', 'throws.cjs'],
+    code: 4,
+    says: ['no database', 'throws.cjs:3'],
+  },
   { name: 'a module that throws text', args: ['serve', 'throws-text.js'], code: 4, says: ['no database'] },
   { name: 'a module that throws many lines', args: ['serve', 'throws-lines.js'], code: 4, says: ['no database'] },
   { name: 'a module with a syntax error', args: ['serve', 'syntax.js'], code: 4, says: ['syntax.js', 'SyntaxError'] },
   { name: 'a module whose import is missing', args: ['serve', 'imports-missing.js'], code: 4, says: ['gone.js'] },
+  {
+    name: 'a module that imports what is not exported',
+    args: ['serve', 'imports-nothing.js'],
+    code: 4,
+    says: ['imports-nothing.js', 'gone'],
+  },
+  { name: 'a JSON file', args: ['serve', 'settings.json'], code: 4, says: ['settings.json'] },
   { name: 'a module that exports nothing', args: ['serve', 'exports-nothing.js'], code: 4, says: ['exports no app'] },
   {
     name: 'a module that exports a number',
@@ -148,7 +194,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** How the program ends that tells a mistake: one sentence with these parts, no stack trace, no file of our own. */
 function told({ code, says }: Pick<Mistake, 'code' | 'says'>): Ended {
   const parts = says.map((part) => `(?=.*${part.replaceAll(/[^\w ]/g, '\\$&')})`).join('')
-  const sentence = new RegExp(`^${parts}(?!.*(node:internal|load-app|:\\d+:\\d+))proxyfix: [^\\n]+[.?]\\n$`)
+  const sentence = new RegExp(`^${parts}(?!.*(node:|modules\\/|load-app|dist\\/|:\\d+:\\d+))proxyfix: [^\\n]+[.?]\\n$`)
   return { code, stdout: '', stderr: expect.stringMatching(sentence) as string }
 }
 

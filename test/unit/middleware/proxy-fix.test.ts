@@ -54,20 +54,16 @@ describe('a wrapped function', () => {
     expectTypeOf(proxyFix(handler)).toEqualTypeOf(handler)
   })
 
-  it('gives an inline handler the types of its parameters', () => {
+  it('gives an inline Fetch handler the types of its parameters, and keeps those of a Node handler', () => {
     proxyFix((request) => {
       expectTypeOf(request).toEqualTypeOf<Request>()
       return new Response()
     })
-    proxyFix((req, res) => {
-      expectTypeOf(req).toEqualTypeOf<IncomingMessage>()
-      expectTypeOf(res).toEqualTypeOf<ServerResponse>()
+    const connect = proxyFix((_req: IncomingMessage, res: ServerResponse, next: () => void) => {
+      res.setHeader('server', 'x')
+      next()
     })
-    proxyFix((req, res, next) => {
-      expectTypeOf(req).toEqualTypeOf<IncomingMessage>()
-      expectTypeOf(res).toEqualTypeOf<ServerResponse>()
-      expectTypeOf(next).toEqualTypeOf<(error?: unknown) => void>()
-    })
+    expectTypeOf(connect).parameters.toEqualTypeOf<[IncomingMessage, ServerResponse, () => void]>()
     proxyFix({
       fetch: (request) => {
         expectTypeOf(request).toEqualTypeOf<Request>()

@@ -482,6 +482,21 @@ describe('the request target', () => {
   })
 })
 
+describe('a peer that is no IP address', () => {
+  it.each(['normalize', 'remove'] as const)('has its forwarding headers taken away with headers: %s', (mode) => {
+    const socket = new net.Socket()
+    Object.defineProperty(socket, 'remoteAddress', { value: '1.2.3.4%eth0' })
+    const req = new http.IncomingMessage(socket)
+    req.rawHeaders.push('Host', 'app', 'X-Forwarded-For', '203.0.113.7', 'X-Real-IP', '203.0.113.7')
+    Object.assign(req.headers, { host: 'app', 'x-forwarded-for': '203.0.113.7', 'x-real-ip': '203.0.113.7' })
+    req.url = '/'
+    const { client, trusted, verdicts, refusal } = connectionInfo(fixRequest(req, { headers: mode, required: ['for'] }))
+    expect([client, trusted, verdicts.for, refusal]).toStrictEqual([{}, false, 'untrusted-peer', undefined])
+    expect(req.socket.remoteAddress).toBeUndefined()
+    expect(headerStores(req)).toEqual({ headers: { host: 'app' }, distinct: { host: ['app'] }, raw: [['Host', 'app']] })
+  })
+})
+
 describe('as many header lines as Node reads, or more', () => {
   // Older Nodes silently drop the lines after the 1000th (server.maxHeadersCount), newer ones answer 431. A proxy
   // that appends its own line at the end loses it, and the client's line is left: contract rule 1, several lines

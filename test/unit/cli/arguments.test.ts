@@ -1,0 +1,48 @@
+/** What was typed after a command, with every mistake told. */
+
+import { describe, expect, it } from 'vitest'
+import { type OptionShape, readArguments } from '../../../src/cli/arguments.ts'
+import { UsageError } from '../../../src/cli/usage-error.ts'
+
+const SHAPES = new Map<string, OptionShape>([
+  ['bind', { type: 'string', short: 'b', multiple: true }],
+  ['x-for', { type: 'string' }],
+  ['help', { type: 'boolean', short: 'h' }],
+])
+
+describe('readArguments', () => {
+  it.each<{ args: string[]; options: [string, string[]][]; positionals: string[] }>([
+    { args: [], options: [], positionals: [] },
+    { args: ['app.js', '--x-for', '1'], options: [['x-for', ['1']]], positionals: ['app.js'] },
+    { args: ['--x-for=1', 'app.js'], options: [['x-for', ['1']]], positionals: ['app.js'] },
+    { args: ['--x-for', '-1'], options: [['x-for', ['-1']]], positionals: [] },
+    { args: ['-b', ':1', '--bind', ':2', '-b:3'], options: [['bind', [':1', ':2', ':3']]], positionals: [] },
+    { args: ['-h'], options: [['help', ['']]], positionals: [] },
+    { args: ['--', '--x-for'], options: [], positionals: ['--x-for'] },
+  ])('reads $args', ({ args, options, positionals }) => {
+    const read = readArguments(args, SHAPES)
+    expect([[...read.options], read.positionals]).toStrictEqual([options, positionals])
+  })
+
+  it.each([
+    { args: ['--x-fro', '1'], says: 'did you mean --x-for?' },
+    { args: ['--frobnicate'], says: 'try --help' },
+    { args: ['-x'], says: 'There is no option -x' },
+    { args: ['--x-for'], says: 'needs a value' },
+    { args: ['--help=1'], says: 'takes no value' },
+    { args: ['--x-for', '1', '--x-for', '2'], says: 'twice' },
+    // Names that objects have by birth.
+    { args: ['--constructor'], says: 'There is no option --constructor' },
+    { args: ['--constructor', 'app.js'], says: 'There is no option --constructor' },
+    { args: ['--toString'], says: 'There is no option --toString' },
+    { args: ['--__proto__=1'], says: 'There is no option --__proto__' },
+    { args: ['--hasOwnProperty=1'], says: 'There is no option --hasOwnProperty' },
+    { args: ['--port', '3000'], says: 'write -b :PORT' },
+    { args: ['--port=3000'], says: 'write -b :PORT' },
+    { args: ['-p', '3000'], says: 'write -b :PORT' },
+  ])('refuses $args', ({ args, says }) => {
+    const read = (): unknown => readArguments(args, SHAPES)
+    expect(read).toThrow(UsageError)
+    expect(read).toThrow(says)
+  })
+})

@@ -1,0 +1,317 @@
+/** The bundled server: which app it takes, where it listens, what an app sees on it, and how it stops. */
+
+import { once } from 'node:events'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { serve as serveSrvx } from 'srvx/node'
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
+import { connectionInfo, fixRequest, proxyFix, ProxyFixError, type ProxyFixOptions } from '../../../src/index.ts'
+import { createServer, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { exchange, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
+
+/** An app of any kind, as a caller without types may give it. */
+type AnyApp = Parameters<typeof serve>[0]
+
+async function started(app: unknown, options: ServeOptions = {}): Promise<{ server: RunningServer; port: number }> {
+  const server = await serve(app as AnyApp, { bind: '127.0.0.1:0', ...options })
+  onTestFinished(() => server.close({ timeout: 0 }))
+  return { server, port: server.addresses[0]?.port ?? 0 }
+}
+
+async function askPort(port: number, ...lines: readonly string[]): Promise<RawResponse | undefined> {
+  return parseResponses(await exchange(port, requestText(...lines, 'Connection: close')))[0]
+}
+
+interface PlatformRequest extends Request {
+  readonly ip?: string
+  readonly runtime?: { readonly node?: { readonly req?: IncomingMessage } }
+}
+
+describe('request.ip, where the app was wrapped', () => {
+  const look = (request: PlatformRequest, env?: { incoming?: IncomingMessage }): Response => {
+    const incoming = request.runtime?.node?.req
+    return Response.json([
+      request.url,
+      request.ip,
+      incoming?.socket.remoteAddress,
+      incoming?.headers['x-forwarded-for'],
+      env?.incoming === undefined || env.incoming === incoming,
+    ])
+  }
+  const options: ProxyFixOptions = { xFor: 1, xProto: 1 }
+  const wrapped = proxyFix({ fetch: look }, options)
+
+  const servers: [name: string, start: () => Promise<number>][] = [
+    [
+      'serve(proxyFix(fetch))',
+      async () => (await started(proxyFix((request: Request) => look(request), options))).port,
+    ],
+    ['serve({ fetch: proxyFix(fetch) })', async () => (await started({ fetch: proxyFix(look, options) })).port],
+    ['serve(proxyFix({ fetch }))', async () => (await started(wrapped)).port],
+    ['serve(app, { proxyFix })', async () => (await started({ fetch: look }, { proxyFix: options })).port],
+    [
+      "srvx's own server",
+      async () => {
+        const fetch = (request: Request): Response => look(request)
+        const server = serveSrvx({
+          fetch: proxyFix(fetch, options),
+          port: 0,
+          hostname: '127.0.0.1',
+          silent: true,
+        })
+        onTestFinished(() => server.close(true))
+        await server.ready()
+        return Number(new URL(server.url ?? '').port)
+      },
+    ],
+  ]
+
+  it.each(
+    servers.flatMap(([name, start]) => [
+      { name, start, scheme: 'http' },
+      { name, start, scheme: 'https' },
+    ]),
+  )('is the client, of $scheme, in $name', async ({ start, scheme }) => {
+    const response = await askPort(
+      await start(),
+      'GET /x HTTP/1.1',
+      'Host: app',
+      'X-Forwarded-For: 6.6.6.6, 203.0.113.7',
+      `X-Forwarded-Proto: ${scheme}`,
+    )
+    expect(JSON.parse(response?.body ?? '')).toStrictEqual([
+      `${scheme}://app/x`,
+      '203.0.113.7',
+      '203.0.113.7',
+      '203.0.113.7',
+      true,
+    ])
+  })
+})
+
+describe('request.url, in the bundled server', () => {
+  const look = (request: Request): Response =>
+    Response.json([request.url, request.headers.get('host'), connectionInfo(request).url, connectionInfo(request).host])
+
+  it.each([
+    {
+      name: 'a host with a trailing dot',
+      head: ['GET /x HTTP/1.1', 'Host: good.example.'],
+      seen: ['http://good.example./x', 'good.example.', 'http://good.example./x', 'good.example.'],
+    },
+    {
+      name: 'a host with a trailing dot and a port',
+      head: ['GET /x HTTP/1.1', 'Host: Good.example.:8080'],
+      seen: ['http://good.example.:8080/x', 'good.example.:8080', 'http://good.example.:8080/x', 'good.example.:8080'],
+    },
+    {
+      name: 'a forwarded host with a trailing dot',
+      head: ['GET /x HTTP/1.1', 'Host: app', 'X-Forwarded-Host: good.example.', 'X-Forwarded-Proto: https'],
+      seen: ['https://good.example./x', 'good.example.', 'https://good.example./x', 'good.example.'],
+    },
+    {
+      name: 'a target that is no path',
+      head: ['GET *@evil.example/ HTTP/1.1', 'Host: app'],
+      seen: ['http://app/*@evil.example/', 'app', 'http://app/*@evil.example/', 'app'],
+    },
+  ])('names the decided host: $name', async ({ head, seen }) => {
+    const options: ProxyFixOptions = { xHost: 1 }
+    const apps = [
+      { app: look, proxyFix: options },
+      { app: proxyFix(look, options) },
+      { app: { fetch: proxyFix(look, options) } },
+    ]
+    for (const { app, ...rest } of apps) {
+      const { port } = await started(app, rest)
+      const response = await askPort(port, ...head)
+      expect([response?.status, response?.body]).toStrictEqual([200, JSON.stringify(seen)])
+    }
+  })
+
+  it.each([
+    { name: 'no Host', head: ['GET http://evil.example/x HTTP/1.0'] },
+    { name: 'an empty Host', head: ['GET http://evil.example/x HTTP/1.1', 'Host:'] },
+  ])('names this machine where there is $name, not the host of the target', async ({ head }) => {
+    const options: ProxyFixOptions = { xHost: 1 }
+    for (const wrapped of [true, false]) {
+      const { port } = await started(wrapped ? proxyFix(look, options) : look, wrapped ? {} : { proxyFix: options })
+      const [url, , ...info] = JSON.parse((await askPort(port, ...head))?.body ?? '') as unknown[]
+      expect(url).toBe(wrapped ? 'http://localhost/x' : `http://127.0.0.1:${port}/x`)
+      expect(info).toStrictEqual([null, null])
+    }
+  })
+})
+
+describe('a handler', () => {
+  function silenced(): ReturnType<typeof vi.spyOn> {
+    const error = vi.spyOn(console, 'error').mockReturnValue(undefined)
+    onTestFinished(() => error.mockRestore())
+    return error
+  }
+  const GET = ['GET /x HTTP/1.1', 'Host: app'] as const
+  const FAILED = { status: 500, body: 'Internal server error.\n' }
+
+  it.each([
+    { kind: 'at once', app: (_request: Request, _env: unknown) => new Response('lost') },
+    { kind: 'by a promise', app: async (_request: Request, _env: unknown) => new Response('lost') },
+  ])('of two parameters that gives back a Response $kind is told what to do instead', async ({ app }) => {
+    const error = silenced()
+    const { port } = await started(app)
+    expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+    expect(error).toHaveBeenCalledOnce()
+    expect(error.mock.calls[0]?.[1]).toMatchObject({
+      message: expect.stringContaining('serve { fetch: handler } instead') as string,
+    })
+  })
+
+  it.each<{ kind: string; app: http.RequestListener }>([
+    { kind: 'its res', app: (_req, res) => res.end('served') },
+    { kind: 'a promise of its res', app: async (_req, res) => res.end('served') },
+    { kind: 'undefined', app: (_req, res) => void res.end('served') },
+    { kind: 'a promise of undefined', app: async (_req, res) => void res.end('served') },
+  ])('for Node may give back $kind', async ({ app }) => {
+    const error = silenced()
+    const { port } = await started(app)
+    expect(await askPort(port, ...GET)).toMatchObject({ status: 200, body: 'served' })
+    expect(error).not.toHaveBeenCalled()
+  })
+
+  const fails = (): never => {
+    throw new Error('mine')
+  }
+  it.each([
+    { kind: 'Node handler that throws', app: (_req: unknown, _res: unknown) => fails() },
+    { kind: 'Node handler that rejects', app: async (_req: unknown, _res: unknown) => fails() },
+    { kind: 'Fetch handler that throws', app: (_request: unknown) => fails() },
+    { kind: 'Fetch handler that rejects', app: async (_request: unknown) => fails() },
+    { kind: 'fetch method that throws', app: { fetch: () => fails() } },
+    { kind: 'Fetch handler that gives back nothing', app: (_request: unknown) => undefined },
+  ])('of a kind that fails is answered 500, time and again: $kind', async ({ app }) => {
+    const error = silenced()
+    const { port } = await started(app)
+    expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+    expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+    expect(error).toHaveBeenCalledTimes(2)
+  })
+
+  it('that fails after its headers were sent has its connection cut', async () => {
+    silenced()
+    const { port } = await started(async (_req: IncomingMessage, res: ServerResponse) => {
+      res.writeHead(200, { 'content-length': 100 })
+      await new Promise((resolve) => res.write('begun', resolve))
+      fails()
+    })
+    expect(await exchange(port, requestText(...GET))).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nbegun$/)
+  })
+})
+
+describe('what cannot be served', () => {
+  it.each<{ name: string; start: () => unknown; says: string }>([
+    { name: 'a bind that is a number', start: () => serveAny(handler, { bind: 8000 }), says: '8000' },
+    { name: 'a bind that is null', start: () => serveAny(handler, { bind: null }), says: 'null' },
+    { name: 'a list with a number', start: () => serveAny(handler, { bind: [8000] }), says: '8000' },
+    { name: 'an empty list', start: () => serveAny(handler, { bind: [] }), says: 'empty' },
+    { name: 'null for options', start: () => serveAny(handler, null), says: 'null' },
+    { name: 'a number for options', start: () => serveAny(handler, 3000), says: '3000' },
+    { name: 'a text for options', start: () => serveAny(handler, '8000'), says: '8000' },
+    { name: 'an unknown option', start: () => serveAny(handler, { port: 8000 }), says: "'port'" },
+    { name: 'a bad policy', start: () => serveAny(handler, { proxyFix: { xFor: -1 } }), says: 'xFor' },
+    { name: 'a promise', start: () => serveAny(Promise.resolve(handler), {}), says: 'await it first' },
+    { name: 'a promise to wrap', start: () => proxyFix(Promise.resolve(handler) as never, {}), says: 'await it first' },
+    { name: 'a number for an app', start: () => serveAny(5, {}), says: 'number' },
+    { name: 'a Response for a request', start: () => fixRequest(new Response('a')), says: 'the request itself' },
+  ])('is told in one sentence: $name', async ({ start, says }) => {
+    const error: unknown = await (async () => start())().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(ProxyFixError)
+    const { code, message } = error as ProxyFixError
+    expect(code).toBe('ERR_PROXYFIX_OPTION')
+    expect(message).toMatch(/^[A-Za-z][^\n]*\.$/)
+    expect(message).toContain(says)
+  })
+
+  const handler = (_request: Request): Response => new Response()
+
+  /** As a caller without types would. What was started by mistake is stopped. */
+  async function serveAny(app: unknown, options: unknown): Promise<void> {
+    const server = await serve(app as AnyApp, options as ServeOptions)
+    await server.close()
+  }
+
+  it('does not compile', () => {
+    // @ts-expect-error A number is no app.
+    expect(() => createServer(5)).toThrow(ProxyFixError)
+  })
+})
+
+describe('the types of inline apps', () => {
+  it('are those of a Fetch handler, also in an object', () => {
+    createServer((request) => {
+      expectTypeOf(request).toEqualTypeOf<Request>()
+      return new Response()
+    })
+    createServer({
+      fetch: (request, env) => {
+        expectTypeOf(request).toEqualTypeOf<Request>()
+        expectTypeOf(env.incoming).toEqualTypeOf<IncomingMessage>()
+        return new Response()
+      },
+    })
+    expectTypeOf(serve).returns.toEqualTypeOf<Promise<RunningServer>>()
+  })
+
+  it('take a Node handler', () => {
+    const server = createServer((_req: IncomingMessage, res: ServerResponse) => res.end())
+    expectTypeOf(server.listen).returns.toEqualTypeOf<Promise<RunningServer>>()
+  })
+})
+
+describe('a server', () => {
+  const app = (_req: IncomingMessage, res: ServerResponse): void => void res.end('served')
+
+  /** Whether nobody listens there any more. */
+  async function isFree(port: number): Promise<boolean> {
+    const probe = net.createServer().listen(port, '127.0.0.1')
+    await once(probe, 'listening')
+    await new Promise((resolve) => probe.close(resolve))
+    return true
+  }
+
+  it('listens on every address it is given', async () => {
+    const { server } = await started(app, { bind: ['127.0.0.1:0', 'localhost:0', '127.0.0.1:0'] })
+    expect(server.addresses).toHaveLength(3)
+    expect(server.url).toBe(`http://127.0.0.1:${server.addresses[0]?.port}`)
+    for (const index of [0, 2]) {
+      const response = await askPort(server.addresses[index]?.port ?? 0, 'GET / HTTP/1.1', 'Host: app')
+      expect(response).toMatchObject({ status: 200, body: 'served' })
+    }
+  })
+
+  it('listens nowhere when one of its addresses is in use', async () => {
+    const other = net.createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    onTestFinished(() => void other.close())
+    const taken = (other.address() as AddressInfo).port
+    const spare = net.createServer().listen(0, '127.0.0.1')
+    await once(spare, 'listening')
+    const { port } = spare.address() as AddressInfo
+    await new Promise((resolve) => spare.close(resolve))
+
+    await expect(serve(app, { bind: [`127.0.0.1:${port}`, `127.0.0.1:${taken}`] })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_PROXYFIX_BIND', message: expect.stringContaining(`${taken}`) as string }),
+    )
+    expect(await isFree(port)).toBe(true)
+  })
+
+  it('may be closed again', async () => {
+    const { server, port } = await started(app)
+    await Promise.all([server.close(), server.close()])
+    await server.close()
+    expect(await isFree(port)).toBe(true)
+  })
+
+  it('is closed by Symbol.asyncDispose', async () => {
+    const { server, port } = await started(app)
+    await server[Symbol.asyncDispose]()
+    expect(await isFree(port)).toBe(true)
+  })
+})
