@@ -70,14 +70,14 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
 
 /**
  * Shows the fix of a Node request on the Fetch request that the bundled server's bridge made from it
- * afterwards: it is right by itself, but that the bridge takes a name with a trailing dot for no host.
+ * afterwards. It is right by itself where there is a host, but for one thing: the bridge takes a name with a
+ * trailing dot for none, and where there is none it names the socket's own address and port.
  */
 export function carryFix(incoming: NodeRequest, request: Request): Request {
   const fix = fixOf(incoming)
   if (fix === undefined) return request
-  if (fix.decision.hostname?.endsWith('.') === true) {
-    return showOnRequest(request, fix, NO_HOST, routeOf(incoming), 'keep')
-  }
+  const { hostname = '.' } = fix.decision
+  if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, routeOf(incoming), 'keep')
   markFetch(request, fix)
   return request
 }
