@@ -47,8 +47,14 @@ export function proxyFix(...args: readonly unknown[]): unknown {
   const [first, second] = args as [unknown, (ProxyFixOptions | TrustPolicy)?]
   if (args.length > 1 || !(args.length === 0 || areOptions(first))) return wrap(first as Handler, trustPolicy(second))
   const policy = trustPolicy(first as ProxyFixOptions | TrustPolicy | undefined)
-  const connect = wrap((_req: unknown, _res: unknown, proceed: () => void) => proceed(), policy)
-  return function proxyFixMiddleware(subject: Handler, ...rest: [unknown, () => void]): unknown {
+  const connect = wrap((_req: unknown, _res: unknown, proceed: unknown) => {
+    if (typeof proceed === 'function') return proceed() as unknown
+    throw new ProxyFixError(
+      'ERR_PROXYFIX_OPTION',
+      'proxyFix(options) was called as a handler, without a next function: give it a handler to wrap, or give it to app.use().',
+    )
+  }, policy)
+  return function proxyFixMiddleware(subject: Handler, ...rest: [unknown, unknown]): unknown {
     return isNodeRequest(subject) ? connect(subject, ...rest) : wrap(subject, policy)
   }
 }

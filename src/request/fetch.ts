@@ -19,6 +19,7 @@ import { placePrefix } from './prefix-mode.ts'
 
 /** What srvx has on its requests beside what a Request has. */
 interface ServerRequest extends Request {
+  readonly ip?: string | undefined
   readonly runtime?: { readonly node?: { readonly req?: unknown } }
   readonly waitUntil?: unknown
   readonly context?: unknown
@@ -102,6 +103,7 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
   const url = new URL(`${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`).href
   const changes = headerChanges(request.headers, fix.decision, mode)
   if (url === request.url && changes.length === 0) {
+    carryServerFields(request, request, fix)
     markFetch(request, fix)
     return request
   }
@@ -110,10 +112,17 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
     if (value === undefined) shown.headers.delete(name)
     else shown.headers.set(name, value)
   }
-  const { runtime, waitUntil, context } = request as ServerRequest
-  if (runtime !== undefined) Object.assign(shown, { runtime, waitUntil, context, ip: fix.decision.client.address })
+  carryServerFields(request, shown, fix)
   markFetch(shown, fix)
   return shown
+}
+
+/** What srvx has on a request goes over, with its `ip`, which may have been read before the fix, the client's. */
+function carryServerFields(from: ServerRequest, to: Request, { decision }: Fix): void {
+  const { runtime, waitUntil, context } = from
+  if (runtime === undefined) return
+  if (to !== from) Object.assign(to, { runtime, waitUntil, context })
+  Object.defineProperty(to, 'ip', { value: decision.client.address ?? from.ip, configurable: true, enumerable: true })
 }
 
 /** Marks a Fetch request, whose clones are fixed requests too. */

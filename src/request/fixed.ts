@@ -52,7 +52,7 @@ export function reportTwice(): void {
  * Who the client of a fixed request is, what it asked for, and why we believe it.
  *
  * @param request A Node or Fetch request that `proxyFix` or `fixRequest` has fixed, or one made from it
- * by the bundled server. A clone that you make of a Fetch request has lost its decision.
+ * by the bundled server, or its `clone()`. What `new Request(request)` makes has lost its decision.
  * @throws ProxyFixError `ERR_PROXYFIX_NOT_FIXED` for any other.
  * @example
  * const { client, url } = connectionInfo(req)

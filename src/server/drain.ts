@@ -1,40 +1,65 @@
-/** How does a server stop without losing a request? It takes no more, lets those in flight finish, then goes. */
+/**
+ * How does a server stop without losing an answer? It takes no new connection, answers every request it has
+ * read, and closes each connection once nothing is owed on it.
+ *
+ * Node's own `closeIdleConnections` is not used: it takes a connection for idle whose answer has been ended
+ * but is still on its way out, and cuts a download short.
+ */
 
-import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
 
 /** Stops a server; `timeout` in milliseconds, after which what is left is cut off. */
 export type Drain = (timeout: number) => Promise<void>
 
 /** Watches a server from its start, as only then all its connections and answers are known. */
 export function drainable(server: Server): Drain {
-  const sockets = new Set<Socket>()
-  const answers = new Set<ServerResponse>()
+  /** The answers that are owed on each connection, in the order of their requests. */
+  const owed = new Map<Socket, Set<ServerResponse>>()
   let draining = false
 
   server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    owed.set(socket, new Set())
+    // With its connection an answer is gone, though Node 20 does not close each one of a pipeline.
+    socket.once('close', () => owed.delete(socket))
   })
-  server.prependListener('request', (_req, res: ServerResponse) => {
-    if (draining) res.setHeader('connection', 'close')
+  server.prependListener('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
+    const answers = owed.get(socket)
+    if (answers === undefined) return
+    if (draining) markLast(res, [...answers].at(-1))
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
-      // Its connection was told to stay before the end was known; once idle, it can go.
-      if (draining) setImmediate(() => server.closeIdleConnections())
+      if (draining && answers.size === 0) socket.destroySoon()
     })
   })
 
   return async (timeout) => {
     draining = true
-    for (const res of answers) if (!res.headersSent) res.setHeader('connection', 'close')
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    server.closeIdleConnections()
+    const closed = new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(server, () => resolve())
+    })
+    for (const [socket, answers] of owed) {
+      const last = [...answers].at(-1)
+      if (last === undefined)
+        socket.destroySoon() // idle, or still in the middle of a request's head
+      else markLast(last)
+    }
     const deadline = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of owed.keys()) socket.destroy()
     }, timeout)
     await closed
     clearTimeout(deadline)
+    server.close(() => undefined) // Node's half of closing, which ends its timers; all connections are gone
   }
+}
+
+/**
+ * Lets one answer say `Connection: close`, and the one before it on the same connection not: the connection
+ * ends with the first that says so. Not by a header of ours: with one set, Node 20 keeps only the last of the
+ * Set-Cookie lines that a `writeHead` is given.
+ */
+function markLast(last: ServerResponse, before?: ServerResponse): void {
+  if (before !== undefined && !before.headersSent) before.shouldKeepAlive = true
+  if (!last.headersSent) last.shouldKeepAlive = false
 }

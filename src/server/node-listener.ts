@@ -1,4 +1,7 @@
-/** How is an app called by `node:http`? Node listeners as they are, Fetch handlers over a bridge; neither can take the process down. */
+/**
+ * How is an app called by `node:http`? Node listeners as they are, Fetch handlers over a bridge; what either
+ * throws or rejects is answered and shown, and does not take the process down.
+ */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NodeRequest, sendNodeResponse } from 'srvx/node'
@@ -25,14 +28,22 @@ type FetchHandler = (request: Request, platform: { incoming: IncomingMessage; ou
  */
 function bridge(handler: FetchHandler): NodeListener {
   return async (incoming, outgoing) => {
+    if (incoming.method !== undefined && NO_FETCH_METHODS.has(incoming.method)) {
+      outgoing.writeHead(501, { 'content-type': 'text/plain; charset=utf-8' }).end('Not implemented.\n')
+      return
+    }
     const request = carryFix(incoming, new NodeRequest({ req: incoming, res: outgoing }))
     const response = await handler(request, { incoming, outgoing })
     if (!isFetchResponse(response)) {
       throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
     }
     await sendNodeResponse(outgoing, response)
+    if (outgoing.errored) throw outgoing.errored // its stream broke after the head was sent
   }
 }
+
+/** Methods that no Request can have (Fetch §2.2.1). */
+const NO_FETCH_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
 /** By its shape: a Response of another realm or package (srvx's FastResponse) is one too. */
 function isFetchResponse(value: unknown): value is Response {

@@ -338,6 +338,29 @@ describe('the middleware form in app.use()', () => {
     expect(body).toMatch(/^Bad request: [^\n]*X-Forwarded-For[^\n]*\.\n$/)
     expect(called).not.toHaveBeenCalled()
   })
+
+  it('says so when it is called without next', async () => {
+    const middleware = proxyFix({ xFor: 1 })
+    const listener = middleware as unknown as (req: IncomingMessage, res: ServerResponse) => void
+    const thrown = new Promise<unknown>((resolve) => {
+      const server = http.createServer((req, res) => {
+        try {
+          listener(req, res)
+        } catch (error) {
+          resolve(error)
+        }
+        res.end()
+      })
+      onTestFinished(() => close(server))
+      void listen(server).then((port) =>
+        exchange(port, requestText('GET / HTTP/1.1', 'Host: app', 'Connection: close')),
+      )
+    })
+    expect(await thrown).toMatchObject({
+      code: 'ERR_PROXYFIX_OPTION',
+      message: expect.stringContaining('give it a handler to wrap') as string,
+    })
+  })
 })
 
 describe('what is no handler', () => {

@@ -4,9 +4,11 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Drain, drainable } from '../../../src/server/drain.ts'
-import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
+import { close, exchange, listen, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
 /** A server that leaves its answers to the test. */
 async function waiting(): Promise<{ port: number; drain: Drain; answers: ServerResponse[] }> {
@@ -26,6 +28,9 @@ async function askKeepingAlive(port: number): Promise<IncomingMessage> {
 }
 
 const LONG = 60_000
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void // what the flag puts there
 
 describe('draining', () => {
   it('lets a request in flight finish, and tells its connection to close', async () => {
@@ -61,6 +66,79 @@ describe('draining', () => {
     expect(await text(res)).toBe('done')
     await drain(LONG)
     await closed
+  })
+
+  it('does not cut an answer that is ended but still on its way, whatever ends elsewhere', async () => {
+    const { port, drain, answers } = await waiting()
+    const slow = net.connect(port, '127.0.0.1')
+    slow.write(requestText('GET /big HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    const other = exchange(port, requestText('GET /small HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[0]?.end(Buffer.alloc(20_000_000)) // far more than the kernel takes at once, and nobody has read yet
+    const drained = drain(LONG)
+    answers[1]?.end('done')
+    expect(await other).toMatch(/\r\n\r\ndone$/)
+    let received = 0
+    slow.on('data', (chunk) => (received += chunk.length))
+    await once(slow, 'close')
+    expect(received).toBeGreaterThan(20_000_000)
+    await drained
+  })
+
+  it('answers every request of a pipeline that it has read, and ends the connection with the last', async () => {
+    const { port, drain, answers } = await waiting()
+    const requests = ['/1', '/2', '/3'].map((path) => requestText(`GET ${path} HTTP/1.1`, 'Host: app'))
+    const received = exchange(port, requests.join(''))
+    await vi.waitFor(() => expect(answers).toHaveLength(3))
+    const drained = drain(LONG)
+    for (const res of answers.toReversed()) res.end(`answer to ${res.req.url}`)
+    const responses = parseResponses(await received)
+    expect(responses.map(({ headers, body }) => [body, headers['connection']])).toStrictEqual([
+      ['answer to /1', 'keep-alive'],
+      ['answer to /2', 'keep-alive'],
+      ['answer to /3', 'close'],
+    ])
+    await drained
+  })
+
+  it('keeps every Set-Cookie line of an answer', async () => {
+    const { port, drain, answers } = await waiting()
+    const received = exchange(port, requestText('GET / HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    const drained = drain(LONG)
+    answers[0]?.writeHead(200, 'OK', ['set-cookie', 'a=1', 'set-cookie', 'b=2']).end() // as srvx does
+    expect((await received).match(/^set-cookie: .*$/gm)).toStrictEqual(['set-cookie: a=1', 'set-cookie: b=2'])
+    await drained
+  })
+
+  it.each([
+    { name: 'nothing', sent: '' },
+    { name: 'half a head', sent: 'GET / HTTP/1.1\r\nHost: a' },
+  ])('does not wait for a connection that has sent $name', async ({ sent }) => {
+    const { port, drain } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    await once(client, 'connect')
+    client.write(sent)
+    const closed = once(client.resume(), 'close')
+    await drain(LONG)
+    expect(await closed).toStrictEqual([false])
+  })
+
+  it('lets go of the answers of a connection that is gone, pipelined ones too', async () => {
+    const { port, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app').repeat(10))
+    await vi.waitFor(() => expect(answers).toHaveLength(10))
+    const references = answers.map((res) => new WeakRef(res))
+    const gone = new Promise((resolve) => answers[0]?.req.socket.once('close', resolve))
+    client.resetAndDestroy()
+    await gone
+    answers.length = 0
+    await vi.waitFor(() => {
+      collectGarbage()
+      expect(references.filter((reference) => reference.deref() !== undefined)).toHaveLength(0)
+    })
   })
 
   it('takes no more connections', async () => {

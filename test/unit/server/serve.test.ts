@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import type { ServerMiddleware } from 'srvx'
 import { serve as serveSrvx } from 'srvx/node'
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, ProxyFixError, type ProxyFixOptions } from '../../../src/index.ts'
@@ -41,6 +42,14 @@ describe('request.ip, where the app was wrapped', () => {
   const options: ProxyFixOptions = { xFor: 1, xProto: 1 }
   const wrapped = proxyFix({ fetch: look }, options)
 
+  async function startedBySrvx(middleware: ServerMiddleware[]): Promise<number> {
+    const fetch = proxyFix((request: Request) => look(request), options)
+    const server = serveSrvx({ fetch, middleware, port: 0, hostname: '127.0.0.1', silent: true })
+    onTestFinished(() => server.close(true))
+    await server.ready()
+    return Number(new URL(server.url ?? '').port)
+  }
+
   const servers: [name: string, start: () => Promise<number>][] = [
     [
       'serve(proxyFix(fetch))',
@@ -49,20 +58,10 @@ describe('request.ip, where the app was wrapped', () => {
     ['serve({ fetch: proxyFix(fetch) })', async () => (await started({ fetch: proxyFix(look, options) })).port],
     ['serve(proxyFix({ fetch }))', async () => (await started(wrapped)).port],
     ['serve(app, { proxyFix })', async () => (await started({ fetch: look }, { proxyFix: options })).port],
+    ["srvx's own server", () => startedBySrvx([])],
     [
-      "srvx's own server",
-      async () => {
-        const fetch = (request: Request): Response => look(request)
-        const server = serveSrvx({
-          fetch: proxyFix(fetch, options),
-          port: 0,
-          hostname: '127.0.0.1',
-          silent: true,
-        })
-        onTestFinished(() => server.close(true))
-        await server.ready()
-        return Number(new URL(server.url ?? '').port)
-      },
+      "srvx's own server, after something has read URL and address",
+      () => startedBySrvx([(request, next) => (request.url === request.ip ? new Response() : next())]),
     ],
   ]
 
@@ -193,6 +192,33 @@ describe('a handler', () => {
     expect(await askPort(port, ...GET)).toMatchObject(FAILED)
     expect(await askPort(port, ...GET)).toMatchObject(FAILED)
     expect(error).toHaveBeenCalledTimes(2)
+  })
+
+  it('whose stream breaks has its connection cut, and the error shown', async () => {
+    const error = silenced()
+    const broken = new Error('database lost')
+    const stream = (): ReadableStream =>
+      new ReadableStream({
+        pull() {
+          throw broken
+        },
+      })
+    const { port } = await started((_request: Request) => new Response(stream()))
+    await exchange(port, requestText(...GET))
+    await vi.waitFor(() => expect(error).toHaveBeenCalledWith('GET "/x" failed:', broken))
+  })
+
+  it.each(['TRACE', 'CONNECT'])('for Fetch is not asked %s, which no Request can be', async (method) => {
+    const error = silenced()
+    const { port } = await started(proxyFix((_request: Request) => new Response('asked')))
+    const target = method === 'CONNECT' ? 'app:443' : '/x'
+    const received = await exchange(
+      port,
+      requestText(`${method} ${target} HTTP/1.1`, 'Host: app.', 'Connection: close'),
+    )
+    // Node itself closes the connection of a CONNECT that nobody listens for.
+    expect(received).toMatch(method === 'CONNECT' ? /^$/ : /^HTTP\/1\.1 501 /)
+    expect(error).not.toHaveBeenCalled()
   })
 
   it('that fails after its headers were sent has its connection cut', async () => {
