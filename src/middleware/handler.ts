@@ -3,7 +3,7 @@
  * arity and members of the one inside: an Express app still has `listen`, a Hono app its routes.
  */
 
-import { facade, unwrap } from '../request/facade.ts'
+import { facade, unwrap, Wrappers } from '../request/facade.ts'
 import { ProxyFixError } from '../trust/error.ts'
 
 /** A Fetch handler; platforms pass more arguments. */
@@ -47,21 +47,15 @@ function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F 
 
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
   // A wrapper for each fetch the app has had, so that whoever patches it can still call the one before.
-  const wrappers = new WeakMap<FunctionHandler, FunctionHandler>()
-  const originals = new WeakMap<FunctionHandler, FunctionHandler>()
+  const wrappers = new Wrappers<FunctionHandler>((fetch) =>
+    wrapFunction(fetch, (call, self, args) => around(call, unwrap(self), args)),
+  )
   return facade(app, {
     get fetch(): FunctionHandler {
-      const original = app.fetch
-      let wrapper = wrappers.get(original)
-      if (wrapper === undefined) {
-        wrapper = wrapFunction(original, (call, self, args) => around(call, unwrap(self), args))
-        wrappers.set(original, wrapper)
-        originals.set(wrapper, original)
-      }
-      return wrapper
+      return wrappers.of(app.fetch)
     },
     set fetch(replacement) {
-      app.fetch = originals.get(replacement) ?? replacement
+      app.fetch = wrappers.original(replacement)
     },
   })
 }

@@ -36,12 +36,13 @@ const handler: ProxyHandler<Shown> = {
     if (Object.hasOwn(shown, key)) return shown[key]
     const real = shown[REAL]
     const value: unknown = Reflect.get(real, key, real)
-    return typeof value === 'function' && key !== 'constructor' ? bound(value as AnyFunction) : value
+    return typeof value === 'function' && key !== 'constructor' ? methods.of(value as AnyFunction) : value
   },
   set(shown, key, value) {
     if (Object.hasOwn(shown, key)) return Reflect.set(shown, key, value)
     const real = shown[REAL]
-    return Reflect.set(real, key, unbound(value), real)
+    const stored: unknown = typeof value === 'function' ? methods.original(value as AnyFunction) : value
+    return Reflect.set(real, key, stored, real)
   },
   has(shown, key) {
     return Object.hasOwn(shown, key) || Reflect.has(shown[REAL], key)
@@ -76,28 +77,44 @@ const handler: ProxyHandler<Shown> = {
   },
 }
 
-// One wrapper a function, for all facades: so `view.on === view.on`, and nothing is made twice.
-const wrappers = new WeakMap<AnyFunction, AnyFunction>()
-const originals = new WeakMap<AnyFunction, AnyFunction>()
+/**
+ * Wrappers of functions, one a function: so `view.on === view.on`, nothing is made twice, and what was read
+ * wrapped and is written back (a patch undone) is stored as it was.
+ */
+export class Wrappers<F extends (...args: never[]) => unknown> {
+  readonly #wrap: (fn: F) => F
+  readonly #wrappers = new WeakMap<F, F>()
+  readonly #originals = new WeakMap<F, F>()
 
-/** The function as seen through a facade: called on one it runs on the real object, and `return this` gives the facade. */
-function bound(fn: AnyFunction): AnyFunction {
-  let wrapper = wrappers.get(fn)
-  if (wrapper === undefined) {
-    wrapper = new Proxy(fn, {
+  constructor(wrap: (fn: F) => F) {
+    this.#wrap = wrap
+  }
+
+  /** The wrapper of a function, the same each time. */
+  of(fn: F): F {
+    let wrapper = this.#wrappers.get(fn)
+    if (wrapper === undefined) {
+      wrapper = this.#wrap(fn)
+      this.#wrappers.set(fn, wrapper)
+      this.#originals.set(wrapper, fn)
+    }
+    return wrapper
+  }
+
+  /** The function that a wrapper is of; any other function is given back as it is. */
+  original(fn: F): F {
+    return this.#originals.get(fn) ?? fn
+  }
+}
+
+/** Methods as seen through a facade: called on one they run on the real object, and `return this` gives the facade. */
+const methods = new Wrappers<AnyFunction>(
+  (method) =>
+    new Proxy(method, {
       apply(target, self: unknown, args: unknown[]) {
         const real = unwrap(self)
         const result: unknown = Reflect.apply(target, real, args)
         return result === real ? self : result
       },
-    })
-    wrappers.set(fn, wrapper)
-    originals.set(wrapper, fn)
-  }
-  return wrapper
-}
-
-/** A method read off a facade and written back (a patch undone) is stored as it was. */
-function unbound(value: unknown): unknown {
-  return typeof value === 'function' ? (originals.get(value as AnyFunction) ?? value) : value
-}
+    }),
+)

@@ -59,8 +59,12 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
   const { headers, prefixMode } = policy.checked
   const incoming = incomingOf(request, platform)
   if (incoming !== undefined) {
+    // A Request keeps the path it has: a router may have cut a mount path off it. Only where the fix moves the path
+    // is it taken from the Node request, as a Request made before the fix does not show that.
+    const movesPath = fixOf(incoming) === undefined && (prefixMode === 'strip' || prefixMode === 'url')
     const fix = fixNodeRequest(incoming, policy)
-    return { request: showOnRequest(request, fix, NO_HOST, routeOf(incoming), headers), fix }
+    const route = movesPath ? routeOf(incoming) : splitUrl(request.url).target
+    return { request: showOnRequest(request, fix, NO_HOST, route, headers), fix }
   }
   const decision = decide(policy, new FetchFacts(request), readHeader)
   const { authority, target } = splitUrl(request.url)
@@ -78,7 +82,7 @@ export function carryFix(incoming: NodeRequest, request: Request): Request {
   const fix = fixOf(incoming)
   if (fix === undefined) return request
   const { hostname = '.' } = fix.decision
-  if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, routeOf(incoming), 'keep')
+  if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, splitUrl(request.url).target, 'keep')
   markFetch(request, fix)
   return request
 }

@@ -9,7 +9,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 
-/** Stops a server; `timeout` in milliseconds, after which what is left is cut off. */
+/** Stops a server; `timeout` in milliseconds, after which what is left is cut off, `Infinity` for never. */
 export type Drain = (timeout: number) => Promise<void>
 
 /** Watches a server from its start, as only then all its connections and answers are known. */
@@ -45,9 +45,11 @@ export function drainable(server: Server): Drain {
         socket.destroySoon() // idle, or still in the middle of a request's head
       else markLast(last)
     }
-    const deadline = setTimeout(() => {
+    const cut = (): void => {
       for (const socket of owed.keys()) socket.destroy()
-    }, timeout)
+    }
+    // A timer of more than 2^31 - 1 ms would fire at once.
+    const deadline = timeout < 2 ** 31 ? setTimeout(cut, timeout) : undefined
     await closed
     clearTimeout(deadline)
     server.close(() => undefined) // Node's half of closing, which ends its timers; all connections are gone

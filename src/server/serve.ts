@@ -27,7 +27,7 @@ export interface FetchApp {
 }
 
 export interface CloseOptions {
-  /** Milliseconds that requests in flight are given to finish; then their connections are cut. @default 30000 */
+  /** Milliseconds that requests in flight are given to finish; then their connections are cut. `Infinity`: as long as it takes. @default 30000 */
   readonly timeout?: number | undefined
 }
 
@@ -84,6 +84,9 @@ export function createServer(app: Handler, options: ServeOptions = {}): Unstarte
       }
       const addresses = servers.map((server) => server.address() as AddressInfo) // as none listens on a pipe
       const close = async ({ timeout = 30_000 }: CloseOptions = {}): Promise<void> => {
+        if (!(typeof timeout === 'number' && timeout >= 0)) {
+          fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
+        }
         await Promise.all(drains.map((drain) => drain(timeout)))
       }
       return { url: urlOf(addresses[0]!), addresses, close, [Symbol.asyncDispose]: () => close() }

@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import { Hono } from 'hono'
 import type { ServerMiddleware } from 'srvx'
 import { serve as serveSrvx } from 'srvx/node'
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
@@ -139,6 +140,54 @@ describe('request.url, in the bundled server', () => {
       expect(url).toBe('http://localhost/x')
       expect(publicUrl).toBeNull()
     }
+  })
+})
+
+describe('a wrapped app inside a router', () => {
+  it('keeps the path that the router has cut the mount path off', async () => {
+    const look = (request: Request): Response => Response.json([request.url, connectionInfo(request).url])
+    const { port } = await started(new Hono().mount('/sub', proxyFix(look, { xFor: 1, xProto: 1 })))
+    const response = await askPort(port, 'GET /sub/x?y=1 HTTP/1.1', 'Host: app', 'X-Forwarded-Proto: https')
+    expect(JSON.parse(response?.body ?? '')).toStrictEqual(['https://app/x?y=1', 'https://app/sub/x?y=1'])
+  })
+})
+
+describe('the timeout of close', () => {
+  it.each([-1, Number.NaN, '5', null])('is no %s', async (timeout) => {
+    const server = await serve((_request: Request) => new Response(), { bind: '127.0.0.1:0' })
+    const error: unknown = await server.close({ timeout: timeout as number }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'ERR_PROXYFIX_OPTION',
+      message: expect.stringContaining(`not ${timeout}.`) as string,
+    })
+    await server.close()
+  })
+
+  it('may be without end: a request in flight finishes', async () => {
+    let answer = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let finish = (): void => undefined
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const server = await serve(
+      async (_request: Request) => {
+        answer()
+        await finished
+        return new Response('done')
+      },
+      { bind: '127.0.0.1:0' },
+    )
+    const received = exchange(Number(new URL(server.url).port), requestText('GET / HTTP/1.1', 'Host: app'))
+    await asked
+    const closed = server.close({ timeout: Infinity })
+    // A timer that overflows fires in the next turn of the timers; this one was set after it.
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    finish()
+    expect(parseResponses(await received)).toMatchObject([{ status: 200, body: 'done' }])
+    await closed
   })
 })
 
