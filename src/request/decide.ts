@@ -5,9 +5,8 @@
 
 import type { DecisionEvent } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import { Decision, type ReadHeader } from '../trust/resolve.ts'
-import type { ConnectionFacts } from '../trust/connection.ts'
-import { warnOnce } from './warn.ts'
+import { Decision, type ReadableFacts } from '../trust/resolve.ts'
+import { reportOnce } from './report-once.ts'
 
 interface Channel {
   readonly hasSubscribers: boolean
@@ -23,16 +22,9 @@ const channel = (globalThis as { process?: ProcessWithModules }).process
   ?.getBuiltinModule?.('node:diagnostics_channel')
   ?.channel('proxyfix:decision')
 
-/**
- * @param flaw Why the headers cannot be judged at all, if so.
- */
-export function decide<Facts extends ConnectionFacts>(
-  policy: TrustPolicy,
-  facts: Facts,
-  read: ReadHeader<Facts>,
-  flaw?: string,
-): Decision {
-  const decision = Decision.of(policy, facts, read, flaw)
+/** Decides, and tells of it where that is worth telling. */
+export function decide(policy: TrustPolicy, facts: ReadableFacts): Decision {
+  const decision = new Decision(policy, facts)
   if (!decision.isPlain) tell(policy, decision)
   return decision
 }
@@ -51,5 +43,5 @@ function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
 
 function reportFailure(error: unknown): void {
   const what = error instanceof Error ? error.message : 'something that is no Error'
-  warnOnce('PROXYFIX_ON_DECISION', `onDecision threw, which is told this once: ${what}`)
+  reportOnce('PROXYFIX_ON_DECISION', `onDecision threw, which is told this once: ${what}`)
 }

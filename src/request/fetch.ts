@@ -7,13 +7,12 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
-import type { ConnectionFacts } from '../trust/connection.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision } from '../trust/resolve.ts'
+import type { Decision, ReadableFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { type HeaderMode, headerRule, valueAfter } from './forwarding-headers.ts'
+import { HeaderRules } from './forwarding-headers.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
 import { placePrefix } from './prefix-mode.ts'
 
@@ -56,7 +55,8 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
     reportTwice()
     return { request, fix: before }
   }
-  const { headers, prefixMode } = policy.checked
+  const { prefixMode, secret } = policy.checked
+  const rules = HeaderRules.of(policy)
   const incoming = incomingOf(request, platform)
   if (incoming !== undefined) {
     // A Request keeps the path it has: a router may have cut a mount path off it. Only where the fix moves the path
@@ -64,13 +64,13 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
     const movesPath = fixOf(incoming) === undefined && (prefixMode === 'strip' || prefixMode === 'url')
     const fix = fixNodeRequest(incoming, policy)
     const route = movesPath ? routeOf(incoming) : splitUrl(request.url).target
-    return { request: showOnRequest(request, fix, NO_HOST, route, headers), fix }
+    return { request: showOnRequest(request, fix, NO_HOST, route, rules), fix }
   }
-  const decision = decide(policy, new FetchFacts(request), readHeader)
+  const decision = decide(policy, new FetchFacts(request, secret?.header))
   const { authority, target } = splitUrl(request.url)
   const placed = placePrefix(target, decision.prefix, prefixMode)
-  const fix = { decision, publicTarget: placed.public }
-  return { request: showOnRequest(request, fix, authority || NO_HOST, placed.route, headers), fix }
+  const fix = { decision, policy, publicTarget: placed.public }
+  return { request: showOnRequest(request, fix, authority || NO_HOST, placed.route, rules), fix }
 }
 
 /**
@@ -82,7 +82,7 @@ export function carryFix(incoming: NodeRequest, request: Request): Request {
   const fix = fixOf(incoming)
   if (fix === undefined) return request
   const { hostname = '.' } = fix.decision
-  if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, splitUrl(request.url).target, 'keep')
+  if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, splitUrl(request.url).target)
   markFetch(request, fix)
   return request
 }
@@ -101,11 +101,14 @@ function routeOf({ url = '/' }: NodeRequest): string {
 /** The authority in the URL of a Node request that names no valid host: nothing that the client could choose. */
 const NO_HOST = 'localhost'
 
-/** @param fallback The authority of the URL when there is no valid host. */
-function showOnRequest(request: Request, fix: Fix, fallback: string, route: string, mode: HeaderMode): Request {
+/**
+ * @param fallback The authority of the URL when there is no valid host.
+ * @param rules What becomes of the headers, if they are not right already.
+ */
+function showOnRequest(request: Request, fix: Fix, fallback: string, route: string, rules?: HeaderRules): Request {
   const { hostname, host, scheme } = fix.decision
   const url = new URL(`${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`).href
-  const changes = headerChanges(request.headers, fix.decision, mode)
+  const changes = rules === undefined ? [] : headerChanges(request.headers, fix.decision, rules)
   if (url === request.url && changes.length === 0) {
     carryServerFields(request, request, fix)
     markFetch(request, fix)
@@ -147,13 +150,13 @@ function cloneFixed(this: Request): Request {
 function headerChanges(
   headers: Headers,
   decision: Decision,
-  mode: HeaderMode,
+  rules: HeaderRules,
 ): [name: string, value: string | undefined][] {
   const changes: [string, string | undefined][] = []
   for (const [name, value] of headers) {
-    const rule = headerRule(name, mode)
+    const rule = rules.find(name)
     if (rule === undefined) continue
-    const after = valueAfter(rule, value, decision, mode)
+    const after = rules.valueAfter(rule, value, decision)
     if (after !== value) changes.push([name, after])
   }
   return changes
@@ -168,20 +171,29 @@ function splitUrl(url: string): { scheme: string; authority: string; target: str
 }
 
 /** The facts as received. `headers` are the request's own: nothing here changes them, an app that is given them may. */
-class FetchFacts implements ConnectionFacts {
-  readonly peer: Endpoint = {} // a plain Request shows none
+class FetchFacts implements ReadableFacts {
+  readonly peer: Endpoint = {}
+  readonly isPeerUnknown = true // a plain Request shows none
   readonly scheme: string
   readonly host: string
   readonly headers: Headers
+  readonly #secretHeader: string | undefined
+  readonly #secret: string | undefined
 
-  constructor({ url, headers }: Request) {
+  constructor({ url, headers }: Request, secretHeader: string | undefined) {
     const { scheme, authority } = splitUrl(url)
     this.scheme = scheme
     this.host = headers.get('host') || authority
     this.headers = headers
+    if (secretHeader === undefined) return
+    // What proves a proxy is not for whoever looks at the original.
+    this.#secretHeader = secretHeader
+    this.#secret = headers.get(secretHeader) ?? undefined
+    this.headers = new Headers(headers)
+    this.headers.delete(secretHeader)
   }
-}
 
-function readHeader({ headers }: FetchFacts, name: string): string | undefined {
-  return headers.get(name) ?? undefined
+  header(name: string): string | undefined {
+    return name === this.#secretHeader ? this.#secret : (this.headers.get(name) ?? undefined)
+  }
 }

@@ -5,15 +5,18 @@
 
 import type { ConnectionInfo } from '../trust/connection.ts'
 import { ProxyFixError } from '../trust/error.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
-import { warnOnce } from './warn.ts'
+import { reportOnce } from './report-once.ts'
 
 const FIXED = Symbol.for('proxyfix.fixed')
 
 /** What stays with a request once it is fixed. */
 export interface Fix {
   readonly decision: Decision
+  /** What it was decided by. */
+  readonly policy: TrustPolicy
   /** The request target as the client typed it: prefix and path, with the query. */
   readonly publicTarget: string
 }
@@ -42,7 +45,7 @@ export function markFixed(request: object, fix: Fix): void {
 
 /** The first decision stands; that there was a second call is told once, as it hints at two wrappers. */
 export function reportTwice(): void {
-  warnOnce(
+  reportOnce(
     'PROXYFIX_TWICE',
     'A request came to proxyFix that was fixed already: the first decision stands. Wrap the app, or give proxyFix to the server, not both.',
   )
@@ -59,15 +62,22 @@ export function reportTwice(): void {
  * console.log(`${client.address} asked for ${url}`)
  */
 export function connectionInfo(request: object): FixedConnectionInfo {
-  const fix = typeof request === 'object' && request !== null ? fixOf(request) : undefined
-  if (fix === undefined) {
-    throw new ProxyFixError(
-      'ERR_PROXYFIX_NOT_FIXED',
-      'connectionInfo needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that it was given (under another Node bridge the Node request, in Hono c.env.incoming).',
-    )
-  }
-  const { decision, publicTarget } = fix
+  const { decision, publicTarget } = requireFix(request, 'connectionInfo')
   const { hostname, host, scheme } = decision
   const url = hostname === undefined ? undefined : `${httpScheme(scheme)}://${host}${publicTarget}`
   return { ...decision.toJSON(), url }
+}
+
+/**
+ * The fix of a request.
+ * @param asker The function that needs it, for the message.
+ * @throws ProxyFixError `ERR_PROXYFIX_NOT_FIXED` when it has none.
+ */
+export function requireFix(request: unknown, asker: string): Fix {
+  const fix = typeof request === 'object' && request !== null ? fixOf(request) : undefined
+  if (fix !== undefined) return fix
+  throw new ProxyFixError(
+    'ERR_PROXYFIX_NOT_FIXED',
+    `${asker} needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that it was given (under another Node bridge the Node request, in Hono c.env.incoming).`,
+  )
 }

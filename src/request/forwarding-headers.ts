@@ -8,18 +8,20 @@
  * real thing (CVE-2025-64484, CVE-2026-33433).
  */
 
+import { formatElement } from '../trust/forwarded.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
-
-/** What becomes of the forwarding headers. */
-export type HeaderMode = 'normalize' | 'keep' | 'remove'
 
 /** What happens to the header of one name. */
 export interface HeaderRule {
   /** The value that was decided; `undefined` when there is none. */
   readonly decided: (decision: Decision) => string | undefined
-  /** The request's own word (Host), not a proxy's: it is set in every mode and never taken away. */
-  readonly own: boolean
+  /**
+   * `own`: the request's own word (Host), not a proxy's; set in every mode and never taken away. `secret`: between a
+   * proxy and us, taken away in every mode. `forwarding`: as the mode says.
+   */
+  readonly kind: 'own' | 'forwarding' | 'secret'
   /** One bit a name, so that a set of them fits a number. */
   readonly bit: number
 }
@@ -66,31 +68,65 @@ const NOTHING: readonly string[] = [
   'Front-End-Https',
 ]
 
-const GONE: HeaderRule = { decided: () => undefined, own: false, bit: 0 }
+const GONE: HeaderRule = { decided: () => undefined, kind: 'forwarding', bit: 0 }
+const SECRET: HeaderRule = { decided: () => undefined, kind: 'secret', bit: 0 }
 
 // Each name as it is usually spelt and in lower case, so that hardly any is lowered on the path of a request.
-const RULES = new Map<string, HeaderRule>()
+const COMMON = new Map<string, HeaderRule>()
 let names = 0
-for (const [name, decided] of Object.entries(OWN)) add(name, { decided, own: true, bit: 1 << names++ })
-for (const [name, decided] of Object.entries(VALUES)) add(name, { decided, own: false, bit: 1 << names++ })
-for (const name of NOTHING) add(name, GONE)
+for (const [name, decided] of Object.entries(OWN)) add(COMMON, name, { decided, kind: 'own', bit: 1 << names++ })
+for (const [name, decided] of Object.entries(VALUES))
+  add(COMMON, name, { decided, kind: 'forwarding', bit: 1 << names++ })
+for (const name of NOTHING) add(COMMON, name, GONE)
+const FORWARDED: HeaderRule = { decided: element, kind: 'forwarding', bit: 1 << names++ }
+const CLIENT_IP: HeaderRule = { decided: address, kind: 'forwarding', bit: 1 << names++ }
 
-/** The rule for a header of this name, in any case; `undefined` for a header that is left alone. */
-export function headerRule(name: string, mode: HeaderMode): HeaderRule | undefined {
-  if (!mayHaveRule(name)) return undefined
-  const rule = RULES.get(name) ?? lookUp(name)
-  return rule === undefined || (mode === 'keep' && !rule.own) ? undefined : rule
-}
+/** What a policy makes of the headers of a request. */
+export class HeaderRules {
+  readonly #mode: 'normalize' | 'keep' | 'remove'
+  readonly #rules: ReadonlyMap<string, HeaderRule>
+  /** The lengths of the names that only this policy has rules for. */
+  readonly #lengths: readonly number[]
 
-/** What the header holds afterwards; `undefined`: it goes. */
-export function valueAfter(rule: HeaderRule, value: string, decision: Decision, mode: HeaderMode): string | undefined {
-  if (rule.own) return rule.decided(decision) ?? value
-  return mode === 'normalize' && decision.trusted ? rule.decided(decision) : undefined
-}
+  private constructor({ checked }: TrustPolicy) {
+    const { headers, family, clientIpHeader, secret } = checked
+    const others: [name: string, rule: HeaderRule][] = []
+    if (family === 'forwarded') others.push(['Forwarded', FORWARDED])
+    if (clientIpHeader !== undefined && !COMMON.has(clientIpHeader)) others.push([clientIpHeader, CLIENT_IP])
+    if (secret !== undefined) others.push([secret.header, SECRET])
+    const rules = others.length === 0 ? COMMON : new Map(COMMON)
+    for (const [name, rule] of others) add(rules, name, rule)
+    this.#mode = headers
+    this.#rules = rules
+    this.#lengths = others.map(([name]) => name.length)
+  }
 
-function lookUp(name: string): HeaderRule | undefined {
-  const lower = name.toLowerCase()
-  return RULES.get(lower) ?? (RULES.has(lower.replaceAll(/[_.]/g, '-')) ? GONE : undefined)
+  static readonly #made = new WeakMap<TrustPolicy, HeaderRules>()
+
+  /** The rules of a policy, made once. */
+  static of(policy: TrustPolicy): HeaderRules {
+    let rules = this.#made.get(policy)
+    if (rules === undefined) this.#made.set(policy, (rules = new HeaderRules(policy)))
+    return rules
+  }
+
+  /** The rule for a header of this name, in any case; `undefined` for a header that is left alone. */
+  find(name: string): HeaderRule | undefined {
+    if (!mayHaveRule(name) && !this.#lengths.includes(name.length)) return undefined
+    const rule = this.#rules.get(name) ?? this.#lookUp(name)
+    return rule?.kind === 'forwarding' && this.#mode === 'keep' ? undefined : rule
+  }
+
+  /** What the header holds afterwards; `undefined`: it goes. */
+  valueAfter({ kind, decided }: HeaderRule, value: string, decision: Decision): string | undefined {
+    if (kind === 'own') return decided(decision) ?? value
+    return this.#mode === 'normalize' && decision.trusted ? decided(decision) : undefined
+  }
+
+  #lookUp(name: string): HeaderRule | undefined {
+    const lower = name.toLowerCase()
+    return this.#rules.get(lower) ?? (this.#rules.has(lower.replaceAll(/[_.]/g, '-')) ? GONE : undefined)
+  }
 }
 
 /** Passes over nearly all headers of a browser: forwarding headers have 9 to 20 characters and begin with x, f, t or cf. */
@@ -110,11 +146,20 @@ function mayHaveRule(name: string): boolean {
   }
 }
 
-function add(name: string, rule: HeaderRule): void {
-  RULES.set(name, rule)
-  RULES.set(name.toLowerCase(), rule)
+function add(rules: Map<string, HeaderRule>, name: string, rule: HeaderRule): void {
+  rules.set(name, rule)
+  rules.set(name.toLowerCase(), rule)
 }
 
 function address({ client }: Decision): string | undefined {
   return client.address
+}
+
+/** One element of `Forwarded`; it tells no port, which readers of X-Forwarded-For would not see either. */
+function element({ client, scheme, host, hostname }: Decision): string | undefined {
+  return formatElement({
+    for: client.address ?? client.node,
+    proto: scheme,
+    host: hostname === undefined ? undefined : host,
+  })
 }

@@ -8,14 +8,13 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
-import type { ConnectionFacts } from '../trust/connection.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision } from '../trust/resolve.ts'
+import type { Decision, ReadableFacts } from '../trust/resolve.ts'
 import { isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
-import { type HeaderMode, headerRule, valueAfter } from './forwarding-headers.ts'
+import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import { familyOf, socketView, type SocketLike, unwrapSocket } from './socket-view.ts'
 
@@ -51,37 +50,55 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
     reportTwice()
     return before
   }
-  const facts = new NodeFacts(req)
-  const decision = decide(policy, facts, readHeader, facts.flaw)
-  const { headers, prefixMode, socket } = policy.checked
+  const decision = decide(policy, new NodeFacts(req, policy.checked.secret?.header))
+  const { prefixMode, socket } = policy.checked
   const publicTarget = showTarget(req, decision.prefix, prefixMode)
-  rewriteHeaders(req, decision, headers)
+  rewriteHeaders(req, decision, HeaderRules.of(policy))
   if (socket && ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
   else if (socket) showOnView(req, decision)
-  const fix = { decision, publicTarget }
+  const fix = { decision, policy, publicTarget }
   markFixed(req, fix)
   return fix
 }
 
 /** The facts as received, kept apart from the request, which shows other ones afterwards. */
-class NodeFacts implements ConnectionFacts {
+class NodeFacts implements ReadableFacts {
   readonly peer: Endpoint
   readonly scheme: string
   readonly host: string | undefined
   readonly headers: RawHeaders
-  /** Why the headers cannot be judged at all. */
+  readonly isPeerUnknown: boolean
   readonly flaw: string | undefined
-  readonly current: NodeRequest['headers']
+  readonly #current: NodeRequest['headers']
+  readonly #secretHeader: string | undefined
+  readonly #secret: string | undefined
 
-  constructor({ socket, headers, rawHeaders }: NodeRequest) {
+  constructor({ socket, headers, rawHeaders }: NodeRequest, secretHeader: string | undefined) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
     this.peer = { address: socket.remoteAddress, port: socket.remotePort }
+    this.isPeerUnknown = this.peer.address === undefined && hasLostPeer(socket)
     this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.headers = new RawHeaders(rawHeaders.slice())
     this.flaw = mayBeCut(rawHeaders, socket) ? 'it has more header lines than this server reads' : undefined
-    this.current = headers
+    this.#current = headers
+    this.#secretHeader = secretHeader
+    this.#secret = secretHeader === undefined ? undefined : this.headers.take(secretHeader)
   }
+
+  header(name: string): string | undefined {
+    if (name === this.#secretHeader) return this.#secret
+    // Of some headers Node hands on the first line only; none of them begins like those that proxies set.
+    return name.startsWith('x-') || name === 'forwarded' ? joined(this.#current[name]) : this.headers.get(name)
+  }
+}
+
+/**
+ * Whether a socket without an address had one. A unix socket never has; a client that resets its connection at once
+ * has its address forgotten, and must not pass for a proxy on a unix socket that way.
+ */
+function hasLostPeer({ destroyed, localAddress }: SocketLike): boolean {
+  return destroyed === true || localAddress !== undefined
 }
 
 const NODE_MAX_LINES = 1000
@@ -97,13 +114,9 @@ function mayBeCut(rawHeaders: readonly string[], { server }: SocketLike): boolea
   return limit > 0 && rawHeaders.length >= 2 * limit
 }
 
-function readHeader({ current }: NodeFacts, name: string): string | undefined {
-  return joined(current[name])
-}
-
 /** Header lines as they came over the wire, readable by name. */
 class RawHeaders {
-  readonly lines: readonly string[]
+  lines: readonly string[]
 
   constructor(lines: readonly string[]) {
     this.lines = lines
@@ -114,6 +127,14 @@ class RawHeaders {
     const lower = name.toLowerCase()
     const values = this.lines.filter((_, index) => index % 2 === 1 && this.lines[index - 1]!.toLowerCase() === lower)
     return values.length === 0 ? undefined : values.join(', ')
+  }
+
+  /** The same, and takes it away: what proves a proxy is not for whoever looks at the original. */
+  take(name: string): string | undefined {
+    const value = this.get(name)
+    const isOther = (index: number): boolean => this.lines[index - (index % 2)]!.toLowerCase() !== name
+    if (value !== undefined) this.lines = this.lines.filter((_, index) => isOther(index))
+    return value
   }
 
   /** The lines, names and values in turn. */
@@ -127,7 +148,7 @@ function joined(value: string | string[] | undefined): string | undefined {
 }
 
 /** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
-function rewriteHeaders(req: NodeRequest, decision: Decision, mode: HeaderMode): void {
+function rewriteHeaders(req: NodeRequest, decision: Decision, rules: HeaderRules): void {
   const { headers, rawHeaders } = req
   const linesBefore = rawHeaders.length
   if (headers.host === undefined && decision.host !== undefined) {
@@ -135,29 +156,29 @@ function rewriteHeaders(req: NodeRequest, decision: Decision, mode: HeaderMode):
     rawHeaders.push('Host', decision.host)
   }
   for (const name in headers) {
-    const rule = headerRule(name, mode)
+    const rule = rules.find(name)
     if (rule === undefined) continue
     const value = joined(headers[name]) ?? ''
-    const after = valueAfter(rule, value, decision, mode)
+    const after = rules.valueAfter(rule, value, decision)
     if (after === undefined) delete headers[name]
     else if (after !== value) headers[name] = after
   }
-  rewriteLines(req, decision, mode)
+  rewriteLines(req, decision, rules)
   if (!('headersDistinct' in req)) return // HTTP/2 has none
   // Node builds it when it is first read, from as many lines as there were at first; unset, it is built anew.
   req.headersDistinct = rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders)
 }
 
 /** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */
-function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decision, mode: HeaderMode): void {
+function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decision, rules: HeaderRules): void {
   let seen = 0
   let end = 0
   for (let index = 0; index < lines.length; index += 2) {
     const name = lines[index]!
     let value: string | undefined = lines[index + 1]!
-    const rule = headerRule(name, mode)
+    const rule = rules.find(name)
     if (rule !== undefined) {
-      value = valueAfter(rule, value, decision, mode)
+      value = rules.valueAfter(rule, value, decision)
       // Of several lines Node hands on the first Host, and of the others all: one answer is one line.
       if (value === undefined || (seen & rule.bit) !== 0) continue
       seen |= rule.bit

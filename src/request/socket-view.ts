@@ -13,6 +13,8 @@ import { facade, unwrap } from './facade.ts'
 export interface SocketLike {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly destroyed?: boolean
   readonly encrypted?: boolean
   readonly server?: { readonly maxHeadersCount?: number | null | undefined } | undefined
 }

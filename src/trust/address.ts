@@ -12,7 +12,7 @@
  * `ipaddr.js` takes 0.5-2 µs, and 13 µs to refuse. That library is the reference in the property tests.
  */
 
-import { parsePort } from './port.ts'
+import { readPort } from './port.ts'
 
 /** An address with the port beside it, as far as each is known. */
 export interface Endpoint {
@@ -23,24 +23,60 @@ export interface Endpoint {
 const DOT = 0x2e
 const COLON = 0x3a
 const QUOTE = 0x22
+const OPEN = 0x5b
 const ZERO = 0x30
 const NINE = 0x39
 
-// The eight 16-bit groups of the IPv6 text parsed last. Module-level so that parsing allocates nothing;
-// each function that fills it is synchronous and its caller reads it before anything else can run.
-const groups = new Uint16Array(8)
+/**
+ * The address that was read last. There is one for all, so that reading allocates nothing: whoever has read
+ * an address uses it before anything else can read another.
+ */
+export interface AddressRead {
+  /** IPv6 that holds an IPv4 address (`::ffff:a.b.c.d`) counts as IPv4. */
+  family: 4 | 6
+  /** The 32 bits of an IPv4 address. */
+  ipv4: number
+  /** The eight 16-bit groups of an IPv6 address. */
+  readonly groups: Uint16Array
+  /** The port beside it; 0 when none is known. */
+  port: number
+  /** Where the address stands in the text, for IPv4 as it is written: that is canonical already. */
+  start: number
+  end: number
+}
+
+export const addressRead: AddressRead = {
+  family: 4,
+  ipv4: 0,
+  groups: new Uint16Array(8),
+  port: 0,
+  start: 0,
+  end: 0,
+}
+const { groups } = addressRead
 
 /** Canonical text of an IP address in full form, or `undefined` when it is none (contract rule 2). */
 export function canonicalAddress(text: string): string | undefined {
-  if (isIPv4(text, 0, text.length)) return text
-  return readIPv6(text, 0, text.length) ? formatFolded() : undefined
+  return readAddress(text, 0, text.length) ? textOfRead(text) : undefined
 }
 
 /** The same for the address of a socket's peer: a zone (`fe80::1%eth0`) is cut first. */
 export function canonicalPeer(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const zone = text.includes(':') ? text.indexOf('%') : -1 // only IPv6 has zones
-  return canonicalAddress(zone === -1 ? text : text.slice(0, zone))
+  return text !== undefined && readPeer(text) ? textOfRead(text) : undefined
+}
+
+/**
+ * The network that an address belongs to: for IPv4 the address itself, for IPv6 its first `bits` bits, as in
+ * `2001:db8:0:ff00::/56`. `undefined` for what is no address.
+ */
+export function networkOf(text: string, bits: number): string | undefined {
+  if (!readPeer(text)) return undefined
+  if (addressRead.family === 4) return textOfRead(text)
+  for (let index = 0; index < 8; index++) {
+    const kept = Math.min(Math.max(bits - 16 * index, 0), 16)
+    groups[index]! &= 0xffff << (16 - kept)
+  }
+  return `${formatIPv6()}/${bits}`
 }
 
 /** Canonical IPv6 as a URL parser spells it, nothing folded; `undefined` when the text is none. */
@@ -50,7 +86,7 @@ export function canonicalIPv6(text: string): string | undefined {
 
 /** Whether the text is four decimal octets without leading zeros. */
 export function isFullIPv4(text: string): boolean {
-  return isIPv4(text, 0, text.length)
+  return readIPv4(text, 0, text.length)
 }
 
 /**
@@ -58,40 +94,66 @@ export function isFullIPv4(text: string): boolean {
  * quotes or not. Port 0 means unknown. `undefined` for anything else, `unknown` included.
  */
 export function parseForwardedFor(value: string): Endpoint | undefined {
-  const last = value.length - 1
-  if (value.charCodeAt(0) === QUOTE) {
-    return last > 0 && value.charCodeAt(last) === QUOTE ? parseEndpoint(value.slice(1, last)) : undefined
-  }
-  return parseEndpoint(value)
+  return readForwardedFor(value, 0, value.length) ? endpointOfRead(value) : undefined
 }
 
-function parseEndpoint(text: string): Endpoint | undefined {
-  const plain = canonicalAddress(text)
-  if (plain !== undefined) return { address: plain }
-
-  let address: string | undefined
-  let portAt: number
-  if (text.charCodeAt(0) === 0x5b /* [ */) {
-    const close = text.indexOf(']')
-    if (close === -1 || !readIPv6(text, 1, close)) return undefined
-    if (close === text.length - 1) return { address: formatFolded() }
-    if (text.charCodeAt(close + 1) !== COLON) return undefined
-    address = formatFolded()
-    portAt = close + 2
-  } else {
-    const colon = text.indexOf(':')
-    if (colon === -1 || !isIPv4(text, 0, colon)) return undefined
-    address = text.slice(0, colon)
-    portAt = colon + 1
-  }
-  const port = text.slice(portAt)
-  if (port === '0') return { address }
-  const number = parsePort(port)
-  return number === undefined ? undefined : { address, port: number }
+/** Reads `text[start, end)` as one value of `X-Forwarded-For`. */
+export function readForwardedFor(text: string, start: number, end: number): boolean {
+  if (text.charCodeAt(start) !== QUOTE) return readEndpoint(text, start, end)
+  return end - start > 1 && text.charCodeAt(end - 1) === QUOTE && readEndpoint(text, start + 1, end - 1)
 }
 
-function isIPv4(text: string, start: number, end: number): boolean {
+/** The address that was read last from `text`, with its port. */
+export function endpointOfRead(text: string): Endpoint {
+  const { port } = addressRead
+  const address = textOfRead(text)
+  return port === 0 ? { address } : { address, port }
+}
+
+/** Canonical text of the address that was read last from `text`. */
+export function textOfRead(text: string): string {
+  const { family, ipv4, start, end } = addressRead
+  if (family === 6) return formatIPv6()
+  if (start !== end) return text.slice(start, end)
+  return `${ipv4 >>> 24}.${(ipv4 >>> 16) & 255}.${(ipv4 >>> 8) & 255}.${ipv4 & 255}`
+}
+
+/** Reads the address of a socket's peer. */
+export function readPeer(text: string): boolean {
+  if (readIPv4(text, 0, text.length)) return true
+  const zone = text.indexOf('%')
+  return readIPv6(text, 0, zone === -1 ? text.length : zone) && fold()
+}
+
+function readAddress(text: string, start: number, end: number): boolean {
+  return readIPv4(text, start, end) || (readIPv6(text, start, end) && fold())
+}
+
+/** `addr`, `addr:port`, `[v6]` or `[v6]:port`. */
+function readEndpoint(text: string, start: number, end: number): boolean {
+  addressRead.port = 0
+  if (readIPv4(text, start, end)) return true // as nearly always
+  if (text.charCodeAt(start) === OPEN) {
+    const close = text.indexOf(']', start)
+    if (close === -1 || close >= end || !readIPv6(text, start + 1, close)) return false
+    return fold() && (close === end - 1 || readPortAfter(text, close + 1, end))
+  }
+  const colon = text.indexOf(':', start)
+  if (colon === -1 || colon >= end) return false
+  if (readIPv4(text, start, colon)) return readPortAfter(text, colon, end)
+  return readIPv6(text, start, end) && fold()
+}
+
+function readPortAfter(text: string, colon: number, end: number): boolean {
+  if (text.charCodeAt(colon) !== COLON) return false
+  if (end - colon === 2 && text.charCodeAt(colon + 1) === ZERO) return true // unknown
+  addressRead.port = readPort(text, colon + 1, end)
+  return addressRead.port !== 0
+}
+
+function readIPv4(text: string, start: number, end: number): boolean {
   if (end - start < 7 || end - start > 15) return false
+  let address = 0
   let octet = 0
   let digits = 0
   let dots = 0
@@ -99,6 +161,7 @@ function isIPv4(text: string, start: number, end: number): boolean {
     const code = text.charCodeAt(index)
     if (code === DOT) {
       if (digits === 0 || ++dots > 3) return false
+      address = (address << 8) | octet
       octet = digits = 0
       continue
     }
@@ -108,7 +171,12 @@ function isIPv4(text: string, start: number, end: number): boolean {
     if (octet > 255) return false
     digits++
   }
-  return dots === 3 && digits > 0
+  if (dots !== 3 || digits === 0) return false
+  addressRead.family = 4
+  addressRead.ipv4 = (address << 8) | octet
+  addressRead.start = start
+  addressRead.end = end
+  return true
 }
 
 /** Reads `text[start, end)` into `groups`. */
@@ -138,9 +206,9 @@ function readIPv6(text: string, start: number, end: number): boolean {
       if (++digits > 4) return false
     }
     if (index < end && code === DOT) {
-      if (count > 6 || !isIPv4(text, groupStart, end)) return false
-      readIPv4Tail(text, groupStart, end, count)
-      count += 2
+      if (count > 6 || !readIPv4(text, groupStart, end)) return false
+      groups[count++] = addressRead.ipv4 >>> 16
+      groups[count++] = addressRead.ipv4 & 0xffff
       index = end
       break
     }
@@ -165,34 +233,21 @@ function readIPv6(text: string, start: number, end: number): boolean {
   return true
 }
 
-function readIPv4Tail(text: string, start: number, end: number, at: number): void {
-  let octets = 0
-  let octet = 0
-  for (let index = start; index <= end; index++) {
-    const code = index === end ? DOT : text.charCodeAt(index)
-    if (code !== DOT) {
-      octet = octet * 10 + code - ZERO
-      continue
-    }
-    const group = at + (octets >> 1)
-    groups[group] = (octets & 1) === 0 ? octet << 8 : groups[group]! | octet
-    octets++
-    octet = 0
-  }
-}
-
 function hexDigit(code: number): number {
   if (code >= ZERO && code <= NINE) return code - ZERO
   const lower = code | 0x20
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
-function formatFolded(): string {
-  const [a, b, c, d, e, f, high, low] = groups as unknown as readonly number[] // a typed array of eight destructures as eight numbers
-  if ((a! | b! | c! | d! | e!) === 0 && f === 0xffff) {
-    return `${high! >> 8}.${high! & 255}.${low! >> 8}.${low! & 255}`
+/** Takes the groups for what they mean: `::ffff:a.b.c.d` is IPv4, all other embeddings are hosts of their own. */
+function fold(): true {
+  addressRead.family = 6
+  if (groups[5] === 0xffff && (groups[0]! | groups[1]! | groups[2]! | groups[3]! | groups[4]!) === 0) {
+    addressRead.family = 4
+    addressRead.ipv4 = (groups[6]! << 16) | groups[7]!
+    addressRead.start = addressRead.end = 0 // not written as IPv4
   }
-  return formatIPv6()
+  return true
 }
 
 /** RFC 5952 §4: lower case, no leading zeros, the first of the longest runs of two or more zero groups as `::`. */

@@ -61,10 +61,15 @@ export interface Refusal {
   readonly reason: string
 }
 
+/** Who the client is, as far as it is known. */
+export interface Client extends Endpoint {
+  /** An RFC 7239 node that is no address: `unknown`, or an `_obfuscated` identifier. */
+  readonly node?: string | undefined
+}
+
 /** The decision: who the client is, and what it asked for, as far as trusted hops vouch for it. */
 export interface ConnectionInfo {
-  /** The client. `node` is an RFC 7239 node that is no address: `unknown`, or an `_obfuscated` identifier. */
-  readonly client: Endpoint & { readonly node?: string }
+  readonly client: Client
   /** Who is connected, in canonical text. */
   readonly peer: Endpoint
   readonly scheme: string
@@ -82,7 +87,7 @@ export interface ConnectionInfo {
   /** Whether the peer may speak for others at all. */
   readonly trusted: boolean
   readonly verdicts: Readonly<Record<Field, Verdict>>
-  /** Every value that was short, empty or invalid. */
+  /** Every value that was short, empty or invalid, or ended a walk because it is no address. */
   readonly rejected: readonly RejectedValue[]
   /** Set when the request must not reach the app. The values above stay as decided. */
   readonly refusal?: Refusal | undefined

@@ -48,3 +48,17 @@ export class ProxyFixError extends TypeError {
     return typeof value === 'object' && value !== null && BRAND in value
   }
 }
+
+/** Throws for an option that cannot be. */
+export function fail(message: string): never {
+  throw new ProxyFixError('ERR_PROXYFIX_OPTION', message)
+}
+
+/** A value from outside, as messages show it. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return typeof value === 'bigint' ? `${value}n` : String(value)
+}

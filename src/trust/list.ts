@@ -9,7 +9,7 @@
  * a proxy that appends nothing would let the client's own text move into the trusted place.
  */
 
-const COMMA = ','
+const COMMA = 0x2c
 const SPACE = 0x20
 const TAB = 0x09
 
@@ -20,25 +20,61 @@ const TAB = 0x09
 export function fromRight(list: string, count: number): string | undefined {
   let end = list.length
   for (let left = count; ; left--) {
-    // lastIndexOf takes a negative position for 0, so an empty rest needs a case of its own.
-    const comma = end === 0 ? -1 : list.lastIndexOf(COMMA, end - 1)
+    const comma = commaBefore(list, end)
     if (left === 1) return trimBlanks(list, comma + 1, end)
     if (comma === -1) return undefined
     end = comma
   }
 }
 
-/** How many values a list that turned out too short does have; bounded by the count that was asked. */
-export function countValues(list: string): number {
-  let values = 1
-  for (let comma = list.indexOf(COMMA); comma !== -1; comma = list.indexOf(COMMA, comma + 1)) values++
+/** The last values of a list, at most `most`, from the right. */
+export function valuesFromRight(list: string, most: number): string[] {
+  const values: string[] = []
+  for (let end = list.length; end >= 0 && values.length < most;) {
+    const comma = commaBefore(list, end)
+    values.push(trimBlanks(list, comma + 1, end))
+    end = comma
+  }
   return values
 }
 
-function trimBlanks(text: string, start: number, end: number): string {
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
+/** The one value of a header that is no list, blanks around it removed. */
+export function wholeValue(text: string): string {
+  return trimBlanks(text, 0, text.length)
+}
+
+// Longer than any value of ours; `lastIndexOf` costs 60 ns to call, a character looked at about 1 ns.
+const NEAR = 48
+
+/** Where the last comma before `end` stands, -1 when there is none. */
+export function commaBefore(list: string, end: number): number {
+  const far = end > NEAR ? end - NEAR : 0
+  for (let index = end - 1; index >= far; index--) if (list.charCodeAt(index) === COMMA) return index
+  return far === 0 ? -1 : list.lastIndexOf(',', far - 1)
+}
+
+/** The start of `list[start, end)` without the blanks before it. */
+export function skipBlanks(list: string, start: number, end: number): number {
+  while (start < end && isBlank(list.charCodeAt(start))) start++
+  return start
+}
+
+/** The end of `list[start, end)` without the blanks after it. */
+export function dropBlanks(list: string, start: number, end: number): number {
+  while (end > start && isBlank(list.charCodeAt(end - 1))) end--
+  return end
+}
+
+/** How many values a list that turned out too short does have; bounded by the count that was asked. */
+export function countValues(list: string): number {
+  let values = 1
+  for (let comma = list.indexOf(','); comma !== -1; comma = list.indexOf(',', comma + 1)) values++
+  return values
+}
+
+function trimBlanks(list: string, from: number, to: number): string {
+  const start = skipBlanks(list, from, to)
+  return list.slice(start, dropBlanks(list, start, to))
 }
 
 function isBlank(code: number): boolean {

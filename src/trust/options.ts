@@ -4,10 +4,12 @@
  * once read `x_prefix` with `x_for`'s count; a misspelt `trustProxy` trusts nobody, or everybody).
  */
 
+import { type AddressSet, addressSet, type TrustPredicate } from './address-set.ts'
 import { parseAuthority } from './authority.ts'
 import { FIELDS, type ConnectionInfo, type Field } from './connection.ts'
-import { ProxyFixError } from './error.ts'
+import { fail, show } from './error.ts'
 import { nearest } from './nearest.ts'
+import { checkSecret, type Secret, type SecretOption } from './secret.ts'
 
 /** What a decision that is not plain is reported with. */
 export interface DecisionEvent {
@@ -15,21 +17,55 @@ export interface DecisionEvent {
   readonly info: ConnectionInfo
 }
 
+/**
+ * How many values of a header to trust, counted from the right; or `'trusted'`: those that came through addresses in
+ * `trustedProxies`, however many they are.
+ */
+export type HopCount = number | 'trusted'
+
 /** How `proxyFix` decides whom to believe, and what it does then. Defaults are Werkzeug's `ProxyFix`'s. */
 export interface ProxyFixOptions {
   /**
    * How many values of `X-Forwarded-For` were written by proxies that you run, counted from the right:
-   * the Nth is the client. 0: the header is not believed. @default 1
+   * the Nth is the client. 0: the header is not believed. `'trusted'`: the first that is none of `trustedProxies`.
+   * With `trustedProxies` a count skips only values that are trusted proxies. @default 1
    */
-  readonly xFor?: number | undefined
-  /** The same for `X-Forwarded-Proto`, the client's scheme. @default 1 */
-  readonly xProto?: number | undefined
+  readonly xFor?: HopCount | undefined
+  /**
+   * The same for `X-Forwarded-Proto`, the client's scheme. `'trusted'`, here and below, takes the value of the very hop
+   * that `xFor: 'trusted'` found to be the client. @default 1
+   */
+  readonly xProto?: HopCount | undefined
   /** The same for `X-Forwarded-Host`, the host the client asked for. @default 0 */
-  readonly xHost?: number | undefined
+  readonly xHost?: HopCount | undefined
   /** The same for `X-Forwarded-Port`, the port the client connected to. @default 0 */
-  readonly xPort?: number | undefined
+  readonly xPort?: HopCount | undefined
   /** The same for `X-Forwarded-Prefix`, the path prefix a proxy cut off. @default 0 */
-  readonly xPrefix?: number | undefined
+  readonly xPrefix?: HopCount | undefined
+  /**
+   * The same for the elements of RFC 7239's `Forwarded`, for proxies that send it. No `X-Forwarded-*` header is read
+   * then, so no `x…` option may stand beside it. 0: not used. @default 0
+   */
+  readonly forwarded?: HopCount | undefined
+  /**
+   * Who may speak for others at all: addresses, CIDR blocks, `'loopback'`, `'linklocal'`, `'private'` (also called
+   * `'uniquelocal'`), `'unix'` (a peer without an address: on a unix socket, or where the platform shows none); as a
+   * list, or in text with commas. `[]` is nobody. Or a function that is given an address in canonical text, `''` for
+   * none: only `true` trusts, and a throw does not. @default whoever connects (Werkzeug's rule)
+   */
+  readonly trustedProxies?: string | readonly string[] | TrustPredicate | undefined
+  /**
+   * A header that only your proxies send, as proof beside the address, and instead of it where the platform shows
+   * none. Compared in constant time; the app never sees it. @default no proof asked
+   */
+  readonly secret?: SecretOption | undefined
+  /**
+   * A header with the client's address alone (`CF-Connecting-IP`, `X-Real-IP`), read instead of `X-Forwarded-For`.
+   * Needs `trustedProxies` or `secret`, as whoever sends it is believed. @default none
+   */
+  readonly clientIpHeader?: string | undefined
+  /** At which value a `'trusted'` walk ends at the latest; counts do not need it. @default 32 */
+  readonly maxHops?: number | undefined
   /**
    * Fields that your proxies always send. A request where the verdict on one of them is not `trusted` is
    * an operator's error and answered 400. A field that is not configured throws. @default none
@@ -63,14 +99,15 @@ export interface ProxyFixOptions {
   /** Whether `req.socket` becomes a per-request view that shows the client. @default true */
   readonly socket?: boolean | undefined
   /**
-   * Called with each decision that is not plain: a value was rejected or the request refused. What it
-   * throws is reported as a process warning and does not reach the request.
+   * Called with each decision that is not plain: a value was rejected, the request refused, or a peer that is not
+   * trusted sent a header that is configured. What it throws is reported as a process warning and does not reach the
+   * request. `warnOnce()` makes one that tells the operator. @default none
    */
   readonly onDecision?: ((event: DecisionEvent) => void) | undefined
 }
 
 /** The counts, by field. */
-export const COUNTS: Readonly<Record<Field, 'xFor' | 'xProto' | 'xHost' | 'xPort' | 'xPrefix'>> = {
+const COUNTS: Readonly<Record<Field, 'xFor' | 'xProto' | 'xHost' | 'xPort' | 'xPrefix'>> = {
   for: 'xFor',
   proto: 'xProto',
   host: 'xHost',
@@ -86,19 +123,38 @@ const CHOICES = {
 
 const KNOWN: readonly string[] = [
   ...Object.values(COUNTS),
-  ...Object.keys(CHOICES),
+  'forwarded',
+  'trustedProxies',
+  'secret',
+  'clientIpHeader',
+  'maxHops',
   'required',
+  ...Object.keys(CHOICES),
   'allowedHosts',
   'socket',
   'onDecision',
 ]
 
-// Part of the design, not of this release. They must throw until they work: ignored, each would trust too much.
-const PLANNED = new Set(['forwarded', 'trustedProxies', 'secret', 'clientIpHeader', 'maxHops'])
+/** The place of a value counted from the right, or this: wherever the walk finds the client. */
+export const TRUSTED = -1
+
+/** The fields that an element of `Forwarded` speaks of. */
+const FORWARDED_FIELDS: ReadonlySet<Field> = new Set(['for', 'proto', 'host'])
 
 /** Options as they were checked: every one there, nothing left to look up. */
 export interface CheckedOptions {
+  /** For each field how far its header is believed: 0, a count, or {@link TRUSTED}. With `forwarded` that one's. */
   readonly counts: Readonly<Record<Field, number>>
+  /** For each field the header that is read. */
+  readonly sources: Readonly<Record<Field, string>>
+  /** For each field the option that says how far. */
+  readonly settings: Readonly<Record<Field, string>>
+  readonly family: 'x-forwarded' | 'forwarded'
+  readonly trustedProxies: AddressSet | undefined
+  readonly secret: Secret | undefined
+  /** In lower case. */
+  readonly clientIpHeader: string | undefined
+  readonly maxHops: number
   readonly required: readonly Field[]
   readonly headers: 'normalize' | 'keep' | 'remove'
   readonly onInvalid: 'ignore' | 'reject'
@@ -107,6 +163,16 @@ export interface CheckedOptions {
   readonly socket: boolean
   readonly onDecision: ((event: DecisionEvent) => void) | undefined
 }
+
+const SOURCES: Readonly<Record<Field, string>> = {
+  for: 'X-Forwarded-For',
+  proto: 'X-Forwarded-Proto',
+  host: 'X-Forwarded-Host',
+  port: 'X-Forwarded-Port',
+  prefix: 'X-Forwarded-Prefix',
+}
+
+const DEFAULT_MAX_HOPS = 32
 
 /**
  * Checks options from outside, whatever a caller without types may have passed.
@@ -118,21 +184,32 @@ export function checkOptions(options: ProxyFixOptions): CheckedOptions {
   }
   for (const name in options) checkName(name) // inherited ones too: they would be read
 
-  const counts = {
-    for: count('xFor', options.xFor, 1),
-    proto: count('xProto', options.xProto, 1),
-    host: count('xHost', options.xHost, 0),
-    port: count('xPort', options.xPort, 0),
-    prefix: count('xPrefix', options.xPrefix, 0),
+  const trustedProxies = options.trustedProxies === undefined ? undefined : addressSet(options.trustedProxies)
+  const secret = options.secret === undefined ? undefined : checkSecret(options.secret, headerName)
+  const family = familyOf(options)
+  const clientIpHeader = singleHeader(options)
+  if (clientIpHeader !== undefined && clientIpHeader === secret?.header) {
+    fail(`The options clientIpHeader and secret both name ${options.clientIpHeader}: they are two headers.`)
   }
+  const counts = family === 'forwarded' ? forwardedCounts(options) : xForwardedCounts(options)
+  if (family === 'forwarded' && counts.for === TRUSTED) checkWalk('forwarded', trustedProxies)
+  if (family === 'x-forwarded') checkLockStep(counts, trustedProxies)
   const { socket = true, onDecision } = options
   if (typeof socket !== 'boolean') fail(`The option socket must be true or false, not ${show(socket)}.`)
   if (onDecision !== undefined && typeof onDecision !== 'function') {
     fail(`The option onDecision must be a function that takes the event, not ${show(onDecision)}.`)
   }
+  const settings = family === 'forwarded' ? mapFields(() => 'forwarded') : COUNTS
   return {
     counts,
-    required: requiredFields(options.required, counts),
+    sources: sourcesOf(family, options.clientIpHeader),
+    settings: clientIpHeader === undefined ? settings : { ...settings, for: 'clientIpHeader' },
+    family,
+    trustedProxies,
+    secret,
+    clientIpHeader,
+    maxHops: maxHopsOf(options.maxHops),
+    required: requiredFields(options.required, counts, settings),
     headers: choice('headers', options.headers, 'normalize'),
     onInvalid: choice('onInvalid', options.onInvalid, 'ignore'),
     allowsHost: hostMatcher(options.allowedHosts),
@@ -143,29 +220,52 @@ export function checkOptions(options: ProxyFixOptions): CheckedOptions {
 }
 
 /** What is legal and still likely to hurt. */
-export function warningsFor({ counts }: CheckedOptions): readonly string[] {
-  const warnings: string[] = []
-  if (FIELDS.some((field) => counts[field] > 0)) {
+export function warningsFor(checked: CheckedOptions, options: ProxyFixOptions): readonly string[] {
+  const { counts, trustedProxies, secret } = checked
+  const warnings = [...(trustedProxies?.warnings ?? [])]
+  const isRead = FIELDS.some((field) => counts[field] !== 0)
+  if (isRead && trustedProxies === undefined && secret === undefined) {
     warnings.push(
-      'Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its address.',
+      'Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its address; better, list them in trustedProxies.',
+    )
+  }
+  if (trustedProxies?.isEmpty === true) {
+    warnings.push('trustedProxies is empty, so nobody is believed and no header is ever read.')
+  }
+  if (secret?.values.some((value) => value.length < SAFE_SECRET) === true) {
+    warnings.push(
+      `A value of secret has fewer than ${SAFE_SECRET} characters and may be guessed: use a long random text.`,
     )
   }
   for (const field of FIELDS) {
-    if (field !== 'for' && counts[field] > 1 && counts.for === 0) {
+    const count = counts[field]
+    if (checked.family === 'forwarded' || field === 'for' || count < 2) continue
+    if (counts.for === 0) {
       warnings.push(
-        `${COUNTS[field]} is ${counts[field]} while xFor is 0: nothing shows that a request came through ${counts[field]} proxies, so a client behind fewer of them writes the value itself.`,
+        `${COUNTS[field]} is ${count} while xFor is 0: nothing shows that a request came through ${count} proxies, so a client behind fewer of them writes the value itself.`,
+      )
+    } else if (checked.clientIpHeader === undefined && counts.for !== TRUSTED && count > counts.for) {
+      warnings.push(
+        `${COUNTS[field]} is ${count} while xFor is ${counts.for}: that value was written further away from you than the client's address, by whoever stands there.`,
       )
     }
+  }
+  if (options.maxHops !== undefined && counts.for !== TRUSTED) {
+    warnings.push("maxHops ends a 'trusted' walk, and there is none: counts say themselves how far they go.")
+  }
+  if (isRead && checked.headers === 'keep') {
+    warnings.push(
+      "headers is 'keep', so the app finds the forwarding headers as they were sent: whatever reads them by itself may believe the client.",
+    )
   }
   return warnings
 }
 
+const SAFE_SECRET = 16
+
 function checkName(name: string): void {
   if (KNOWN.includes(name)) return
-  if (PLANNED.has(name)) {
-    fail(`The option ${name} is not in this release of proxyfix: leave it out and count hops, or wait for it.`)
-  }
-  const near = nearest(name, [...KNOWN, ...PLANNED])
+  const near = nearest(name, KNOWN)
   fail(
     near === undefined
       ? `There is no option ${show(name)}: proxyFix knows ${KNOWN.join(', ')}.`
@@ -173,14 +273,108 @@ function checkName(name: string): void {
   )
 }
 
-function count(name: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  if (value === 'trusted') {
-    fail(`The option ${name} cannot be 'trusted' in this release of proxyfix: give the number of your proxies instead.`)
+/** `forwarded` and the others exclude each other: reading either when the one is missing lets the client choose. */
+function familyOf(options: ProxyFixOptions): CheckedOptions['family'] {
+  if (countOf('forwarded', options.forwarded, 0) === 0) return 'x-forwarded'
+  const others = [...Object.values(COUNTS), 'clientIpHeader'] as const
+  const beside = others.find((name) => options[name] !== undefined)
+  if (beside !== undefined) {
+    fail(
+      `The options forwarded and ${beside} exclude each other: with both, a client could choose which header is believed; keep the one that your proxies set.`,
+    )
   }
+  return 'forwarded'
+}
+
+function forwardedCounts(options: ProxyFixOptions): CheckedOptions['counts'] {
+  const places = countOf('forwarded', options.forwarded, 0)
+  return mapFields((field) => (FORWARDED_FIELDS.has(field) ? places : 0))
+}
+
+function xForwardedCounts(options: ProxyFixOptions): CheckedOptions['counts'] {
+  return {
+    for: countOf('xFor', options.xFor, 1),
+    proto: countOf('xProto', options.xProto, 1),
+    host: countOf('xHost', options.xHost, 0),
+    port: countOf('xPort', options.xPort, 0),
+    prefix: countOf('xPrefix', options.xPrefix, 0),
+  }
+}
+
+/** The fields that take the value of the hop that a walk finds need the walk. */
+function checkLockStep(counts: CheckedOptions['counts'], trustedProxies: AddressSet | undefined): void {
+  const field = FIELDS.find((one) => counts[one] === TRUSTED)
+  if (field === undefined) return
+  checkWalk(COUNTS[field], trustedProxies)
+  if (counts.for === TRUSTED) return
   fail(
-    `The option ${name} must be a whole number of proxies, 0 or more, not ${show(value)}: give 0 to ignore the header, 1 for one proxy.`,
+    `The option ${COUNTS[field]} is 'trusted', so xFor must be 'trusted' too: its walk finds the hop whose value ${COUNTS[field]} takes.`,
+  )
+}
+
+/** A walk needs to know whom to trust. */
+function checkWalk(name: string, trustedProxies: AddressSet | undefined): void {
+  if (trustedProxies !== undefined) return
+  fail(`The option ${name} is 'trusted', so trustedProxies must say who is: list the addresses of your proxies.`)
+}
+
+function sourcesOf(family: CheckedOptions['family'], clientIpHeader: string | undefined): CheckedOptions['sources'] {
+  if (family === 'forwarded') return mapFields(() => 'Forwarded')
+  return clientIpHeader === undefined ? SOURCES : { ...SOURCES, for: clientIpHeader }
+}
+
+function mapFields<T>(of: (field: Field) => T): Readonly<Record<Field, T>> {
+  return { for: of('for'), proto: of('proto'), host: of('host'), port: of('port'), prefix: of('prefix') }
+}
+
+/** The option `clientIpHeader`, in lower case. */
+function singleHeader({ clientIpHeader, xFor, trustedProxies, secret }: ProxyFixOptions): string | undefined {
+  if (clientIpHeader === undefined) return undefined
+  const name = headerName('clientIpHeader', clientIpHeader)
+  if (xFor !== undefined) {
+    fail(
+      'The options clientIpHeader and xFor exclude each other: the client is read from one header; leave out the one that your proxies do not set.',
+    )
+  }
+  if (trustedProxies === undefined && secret === undefined) {
+    fail(
+      `The option clientIpHeader believes whoever sends ${clientIpHeader}, so it needs trustedProxies or secret: say who may.`,
+    )
+  }
+  return name
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
+
+/** Headers that mean something else, or that hold a list with rules of its own. */
+const TAKEN: readonly string[] = [...Object.values(SOURCES), 'Forwarded', 'Host', 'Cookie', 'Set-Cookie', 'Connection']
+
+/** The name of a header that an option names, in lower case. */
+function headerName(option: string, value: unknown): string {
+  if (typeof value !== 'string' || !TOKEN.test(value)) {
+    fail(`The option ${option} must be the name of a header, like 'X-Real-IP', not ${show(value)}.`)
+  }
+  const lower = value.toLowerCase()
+  const taken = TAKEN.find((name) => name.toLowerCase() === lower)
+  if (taken === SOURCES.for && option === 'clientIpHeader') {
+    fail('The option clientIpHeader cannot be X-Forwarded-For, which is a list: use xFor.')
+  }
+  if (taken !== undefined) fail(`The option ${option} cannot be ${taken}, which has a meaning of its own.`)
+  return lower
+}
+
+function maxHopsOf(value: unknown): number {
+  if (value === undefined) return DEFAULT_MAX_HOPS
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  return fail(`The option maxHops must be a whole number of values, 1 or more, not ${show(value)}.`)
+}
+
+function countOf(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (value === 'trusted') return TRUSTED
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  return fail(
+    `The option ${name} must be a whole number of proxies, 0 or more, or 'trusted', not ${show(value)}: give 0 to ignore the header, 1 for one proxy.`,
   )
 }
 
@@ -198,7 +392,11 @@ function choice<Name extends keyof typeof CHOICES>(
   return chosen
 }
 
-function requiredFields(value: unknown, counts: Readonly<Record<Field, number>>): readonly Field[] {
+function requiredFields(
+  value: unknown,
+  counts: CheckedOptions['counts'],
+  settings: CheckedOptions['settings'],
+): readonly Field[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) fail(`The option required must be a list like ['for', 'proto'], not ${show(value)}.`)
   return value.map((entry: unknown) => {
@@ -208,7 +406,9 @@ function requiredFields(value: unknown, counts: Readonly<Record<Field, number>>)
     }
     if (counts[field] === 0) {
       fail(
-        `The option required names ${show(field)}, but ${COUNTS[field]} is 0: set ${COUNTS[field]} or drop ${show(field)}.`,
+        settings[field] === 'forwarded'
+          ? `The option required names ${show(field)}, which the Forwarded header does not tell: drop ${show(field)}.`
+          : `The option required names ${show(field)}, but ${settings[field]} is 0: set ${settings[field]} or drop ${show(field)}.`,
       )
     }
     return field
@@ -269,16 +469,4 @@ function toAscii(text: string): string | undefined {
 
 function withoutTrailingDot(name: string): string {
   return name.endsWith('.') ? name.slice(0, -1) : name
-}
-
-function fail(message: string): never {
-  throw new ProxyFixError('ERR_PROXYFIX_OPTION', message)
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
-  if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object' && value !== null) return 'an object'
-  return typeof value === 'bigint' ? `${value}n` : String(value)
 }

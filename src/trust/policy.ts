@@ -3,13 +3,16 @@
  * so one policy serves any number of connections, pipelined requests included (contract rule 12).
  */
 
-import { checkOptions, warningsFor, type CheckedOptions, type ProxyFixOptions } from './options.ts'
+import { FIELDS } from './connection.ts'
+import { checkOptions, type CheckedOptions, type ProxyFixOptions, TRUSTED, warningsFor } from './options.ts'
+import type { WalkLimits } from './walk.ts'
 
 /** Compiled options; made by {@link trustPolicy}, taken wherever options are. */
 export class TrustPolicy {
   /** What is legal and still dangerous in these options, one sentence each; show them to the operator. */
   readonly warnings: readonly string[]
 
+  // The counts, and the headers that they count in, as the path of every request reads them.
   /** @internal */
   readonly xFor: number
   /** @internal */
@@ -20,21 +23,35 @@ export class TrustPolicy {
   readonly xPort: number
   /** @internal */
   readonly xPrefix: number
+  /** In the order of FIELDS, in lower case. @internal */
+  readonly headerKeys: readonly string[]
+  /** Whether the client is found by a walk, not at a place that is counted. @internal */
+  readonly walks: boolean
+  /** How far that walk goes. @internal */
+  readonly limits: WalkLimits
+  /** Whether the client stands in a header of its own, which is no list. @internal */
+  readonly readsOne: boolean
   /** Whether any request can be refused at all. @internal */
   readonly mayRefuse: boolean
   /** @internal */
   readonly checked: CheckedOptions
 
   /** @internal */
-  constructor(options: ProxyFixOptions) {
-    const checked = checkOptions(options)
-    this.warnings = Object.freeze(warningsFor(checked))
-    this.xFor = checked.counts.for
-    this.xProto = checked.counts.proto
-    this.xHost = checked.counts.host
-    this.xPort = checked.counts.port
-    this.xPrefix = checked.counts.prefix
-    this.mayRefuse = checked.onInvalid === 'reject' || checked.required.length > 0 || checked.allowsHost !== undefined
+  constructor(checked: CheckedOptions, warnings: readonly string[]) {
+    const { counts, sources, family, trustedProxies, clientIpHeader, maxHops, onInvalid, required, allowsHost } =
+      checked
+    this.warnings = Object.freeze(warnings)
+    this.xFor = counts.for
+    this.xProto = counts.proto
+    this.xHost = counts.host
+    this.xPort = counts.port
+    this.xPrefix = counts.prefix
+    this.headerKeys = FIELDS.map((field) => sources[field].toLowerCase())
+    this.readsOne = clientIpHeader !== undefined
+    this.walks = counts.for !== 0 && (family === 'forwarded' || (trustedProxies !== undefined && !this.readsOne))
+    const isCount = counts.for !== TRUSTED
+    this.limits = { places: isCount ? counts.for : maxHops, isCount }
+    this.mayRefuse = onInvalid === 'reject' || required.length > 0 || allowsHost !== undefined
     this.checked = Object.freeze(checked)
     Object.freeze(this)
   }
@@ -45,9 +62,20 @@ export class TrustPolicy {
  *
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when an option is unknown or has a value that cannot be.
  * @example
- * const policy = trustPolicy({ xFor: 1, xProto: 1, xHost: 1 })
+ * const policy = trustPolicy({ xFor: 1, xProto: 1, xHost: 1, trustedProxies: '10.0.0.0/8' })
  * for (const warning of policy.warnings) console.warn(warning)
  */
 export function trustPolicy(options: ProxyFixOptions | TrustPolicy = {}): TrustPolicy {
-  return options instanceof TrustPolicy ? options : new TrustPolicy(options)
+  if (options instanceof TrustPolicy) return options
+  const checked = checkOptions(options)
+  return new TrustPolicy(checked, warningsFor(checked, options))
+}
+
+/**
+ * The same policy with another hop count: for the client, and for all fields that are believed as far as it is.
+ */
+export function withHops({ checked }: TrustPolicy, hops: number): TrustPolicy {
+  const counts = { ...checked.counts }
+  for (const field of FIELDS) if (counts[field] === checked.counts.for) counts[field] = hops
+  return new TrustPolicy({ ...checked, counts }, [])
 }

@@ -3,12 +3,17 @@
  * no fraction: a text that two readers could take for two ports is none.
  */
 export function parsePort(text: string): number | undefined {
-  if (text.length === 0 || text.length > 5) return undefined
+  return readPort(text, 0, text.length) || undefined
+}
+
+/** The port written in `text[start, end)`; 0 when there is none. */
+export function readPort(text: string, start: number, end: number): number {
+  if (end - start < 1 || end - start > 5) return 0
   let port = 0
-  for (let index = 0; index < text.length; index++) {
+  for (let index = start; index < end; index++) {
     const digit = text.charCodeAt(index) - 0x30
-    if (digit < 0 || digit > 9 || (digit === 0 && port === 0)) return undefined
+    if (digit < 0 || digit > 9 || (digit === 0 && port === 0)) return 0
     port = port * 10 + digit
   }
-  return port <= 65535 ? port : undefined
+  return port <= 65535 ? port : 0
 }

@@ -10,9 +10,10 @@
  * When in doubt a field stays as received, so the answer falls back to the peer, never to the client.
  */
 
-import { canonicalPeer, parseForwardedFor, type Endpoint } from './address.ts'
+import { canonicalPeer, type Endpoint, parseForwardedFor, readPeer } from './address.ts'
 import { parseAuthority } from './authority.ts'
 import {
+  type Client,
   type ConnectionFacts,
   type ConnectionInfo,
   type Field,
@@ -21,22 +22,37 @@ import {
   type RejectedValue,
   type Verdict,
 } from './connection.ts'
-import { countValues, fromRight } from './list.ts'
-import { COUNTS, type ProxyFixOptions } from './options.ts'
+import { elementsFromRight } from './forwarded.ts'
+import { countValues, fromRight, wholeValue } from './list.ts'
+import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { trustPolicy, type TrustPolicy } from './policy.ts'
 import { parsePort } from './port.ts'
 import { parsePrefix, trimPrefix } from './prefix.ts'
 import { defaultPort, parseScheme } from './scheme.ts'
+import { holdsSecret } from './secret.ts'
+import { type Flaw, type Walk, walkElements, walkList } from './walk.ts'
 
-/** Reads one header off a request's facts, all its lines joined in order; the name is given in lower case. */
-export type ReadHeader<Facts> = (facts: Facts, name: string) => string | undefined
+/** Facts that a decision can be made on: they know how to read a header off the request that they are of. */
+export interface ReadableFacts extends ConnectionFacts {
+  /** One header, all its lines joined in order; the name is given in lower case. */
+  header(name: string): string | undefined
+  /**
+   * Why the headers cannot be judged. If any is configured a request of a known peer is refused: neither what they
+   * say nor that they say nothing can be believed.
+   */
+  readonly flaw?: string | undefined
+  /** Whether a peer without an address may be anybody, where else it is taken to be on a unix socket. */
+  readonly isPeerUnknown?: boolean
+  /** Takes note of what the decision looks at. */
+  readonly trace?: Trace | undefined
+}
 
-const HEADERS: Readonly<Record<Field, string>> = {
-  for: 'X-Forwarded-For',
-  proto: 'X-Forwarded-Proto',
-  host: 'X-Forwarded-Host',
-  port: 'X-Forwarded-Port',
-  prefix: 'X-Forwarded-Prefix',
+/** What a decision looked at, for `explain`. */
+export interface Trace {
+  /** For each field the place of its value that was looked at, counted from the right. */
+  readonly places: number[]
+  /** The place at which the walk through the For field ended. */
+  end: number
 }
 
 const GRAMMARS: Readonly<Record<Field, string>> = {
@@ -46,9 +62,10 @@ const GRAMMARS: Readonly<Record<Field, string>> = {
   port: 'it is not a port from 1 to 65535',
   prefix: 'it is not a path of plain segments after one slash',
 }
+const NODE_GRAMMAR = 'it is not an IP address (IPv6 in brackets), unknown or an _identifier, with or without a port'
+const ELEMENT_GRAMMAR = 'its element breaks the grammar of RFC 7239 or names a parameter twice'
 
 const [FOR, PROTO, HOST, PORT, PREFIX] = [0, 1, 2, 3, 4] as const // places in FIELDS
-const HEADER_KEYS = FIELDS.map((field) => HEADERS[field].toLowerCase())
 const VERDICTS: readonly Verdict[] = [
   'trusted',
   'not-configured',
@@ -59,6 +76,9 @@ const VERDICTS: readonly Verdict[] = [
   'invalid',
 ]
 const [NOT_CONFIGURED, UNTRUSTED_PEER, ABSENT, SHORT, EMPTY, INVALID] = [1, 2, 3, 4, 5, 6] as const // places in VERDICTS
+const FLAWS: Readonly<Record<Flaw, number>> = { absent: ABSENT, short: SHORT, empty: EMPTY, invalid: INVALID }
+
+const IS_EMPTY = 'it is empty'
 
 const NO_REJECTED: readonly RejectedValue[] = Object.freeze([])
 const MAX_REJECTED_TEXT = 256
@@ -68,46 +88,45 @@ const MAX_REJECTED_TEXT = 256
  * the rest is worked out when somebody looks.
  */
 export class Decision implements ConnectionInfo {
-  readonly client: Endpoint
+  readonly client: Client
   readonly scheme: string
   readonly host: string | undefined
   readonly hostname: string | undefined
   readonly port: number | undefined
   readonly prefix: string
-  /** Without `trustedProxies` whoever connects is believed (Werkzeug's rule), unless its address is no address at all. */
   readonly trusted: boolean
   readonly refusal: Refusal | undefined
+  /** The place of the client's value, counted from the right; 0: the client is the peer. @internal */
+  readonly forPlace: number
   readonly #facts: ConnectionFacts
   /** For each field how far it came, three bits each; a number costs nothing to carry. */
   #verdicts = 0
   #rejected: RejectedValue[] | undefined
+  /** Whether a peer that is not trusted sent a header that would have counted. */
+  #isClaim = false
 
-  private constructor(
-    policy: TrustPolicy,
-    facts: ConnectionFacts,
-    read: ReadHeader<ConnectionFacts>,
-    flaw: string | undefined,
-  ) {
+  constructor(policy: TrustPolicy, facts: ReadableFacts) {
     this.#facts = facts
     const { address } = facts.peer
     const peerAddress = canonicalPeer(address)
-    this.trusted = address === undefined || peerAddress !== undefined
-    const header = flaw === undefined ? read : nothing
+    const isKnown = isKnownPeer(policy, facts, peerAddress)
+    this.trusted = isKnown && isProven(policy, facts)
 
-    const forItem = this.#select(FOR, policy.xFor, facts, header)
-    const client = forItem === undefined ? undefined : (parseForwardedFor(forItem) ?? this.#invalid(FOR, forItem))
+    const walk = policy.walks ? this.#walk(policy, facts) : undefined
+    const client = policy.walks ? walk?.client : this.#countedClient(policy, facts)
     this.client = client ?? endpoint(peerAddress, facts.peer.port)
+    this.forPlace = client === undefined ? 0 : (walk?.place ?? policy.xFor)
 
-    const protoItem = this.#select(PROTO, policy.xProto, facts, header)
+    const protoItem = this.#select(PROTO, policy.xProto, policy, facts, walk)
     const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
     this.scheme = scheme ?? facts.scheme
 
-    const hostItem = this.#select(HOST, policy.xHost, facts, header)
+    const hostItem = this.#select(HOST, policy.xHost, policy, facts, walk)
     const forwarded = hostItem === undefined ? undefined : (parseAuthority(hostItem) ?? this.#invalid(HOST, hostItem))
     const received = facts.host
     const authority = forwarded ?? (received ? parseAuthority(received) : undefined)
 
-    const portItem = this.#select(PORT, policy.xPort, facts, header)
+    const portItem = this.#select(PORT, policy.xPort, policy, facts, walk)
     const port = portItem === undefined ? undefined : (parsePort(portItem) ?? this.#invalid(PORT, portItem))
     const schemePort = defaultPort(this.scheme)
     this.port = port ?? authority?.port ?? schemePort
@@ -119,26 +138,12 @@ export class Decision implements ConnectionInfo {
           ? authority.hostname
           : `${authority.hostname}:${this.port}`
 
-    const prefixItem = this.#select(PREFIX, policy.xPrefix, facts, header)
+    const prefixItem = this.#select(PREFIX, policy.xPrefix, policy, facts, walk)
     const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
     this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
 
-    this.refusal = flaw === undefined && !policy.mayRefuse ? undefined : this.#refuse(policy, flaw)
-  }
-
-  /**
-   * Decides about facts of any kind, given how a header is read off that kind.
-   * @param flaw Why these headers cannot be judged. If any is configured the request is refused: neither what they
-   * say nor that they say nothing can be believed.
-   */
-  static of<Facts extends ConnectionFacts>(
-    policy: TrustPolicy,
-    facts: Facts,
-    read: ReadHeader<Facts>,
-    flaw?: string,
-  ): Decision {
-    // The reader is only ever called with the facts that came with it.
-    return new Decision(policy, facts, read as ReadHeader<ConnectionFacts>, flaw)
+    const flaw = isKnown ? facts.flaw : undefined
+    this.refusal = flaw !== undefined || policy.mayRefuse ? this.#refuse(policy, flaw) : undefined
   }
 
   get peer(): Endpoint {
@@ -156,9 +161,9 @@ export class Decision implements ConnectionInfo {
     }
   }
 
-  /** Whether there is nothing to tell an operator: no value was rejected, the request not refused. */
+  /** Whether there is nothing to tell an operator: no value was rejected, the request not refused, no stranger believed to be a proxy. */
   get isPlain(): boolean {
-    return this.#rejected === undefined && this.refusal === undefined
+    return this.#rejected === undefined && this.refusal === undefined && !this.#isClaim
   }
 
   get rejected(): readonly RejectedValue[] {
@@ -181,32 +186,85 @@ export class Decision implements ConnectionInfo {
     Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: this.prototype.toJSON })
   }
 
-  /** The value of a field's header that is to be believed; else the verdict says why there is none. */
-  #select(index: number, count: number, facts: ConnectionFacts, read: ReadHeader<ConnectionFacts>): string | undefined {
-    if (count === 0) return this.#judge(index, NOT_CONFIGURED)
-    if (!this.trusted) return this.#judge(index, UNTRUSTED_PEER)
-    const list = read(facts, HEADER_KEYS[index]!)
-    if (list === undefined) return this.#judge(index, ABSENT)
-    const item = fromRight(list, count)
-    if (item === undefined) {
-      const values = countValues(list)
-      const field = FIELDS[index]!
-      this.#reject(
-        index,
-        list,
-        `${HEADERS[field]} has ${values === 1 ? '1 value' : `${values} values`}, ${COUNTS[field]} is ${count}`,
-      )
-      return this.#judge(index, SHORT)
+  /** Finds the client by a walk past trusted proxies, or by an element of `Forwarded`. */
+  #walk(policy: TrustPolicy, facts: ReadableFacts): Walk | undefined {
+    const list = this.#read(FOR, policy, facts)
+    if (list === undefined) return undefined
+    const { trustedProxies, family } = policy.checked
+    const walk: Walk =
+      family === 'forwarded' || trustedProxies === undefined
+        ? walkElements(list, trustedProxies, policy.limits)
+        : walkList(list, trustedProxies, policy.limits)
+    const { flaw, text } = walk
+    if (facts.trace !== undefined) {
+      facts.trace.places[FOR] = walk.place
+      facts.trace.end = walk.end
     }
-    if (item === '') {
-      this.#reject(index, item, 'it is empty')
-      return this.#judge(index, EMPTY)
+    if (flaw !== undefined) {
+      if (walk.client === undefined) this.#judge(FOR, FLAWS[flaw])
+      // A count looks past an element that tells no client; a walk ends there.
+      if (flaw !== 'absent' || !policy.limits.isCount) this.#reject(FOR, text, walkReason(walk, policy))
     }
-    return item
+    return walk
   }
 
-  #invalid(index: number, item: string): undefined {
-    this.#reject(index, item, GRAMMARS[FIELDS[index]!])
+  /** Finds the client at a place that is counted, or in a header of its own. */
+  #countedClient(policy: TrustPolicy, facts: ReadableFacts): Endpoint | undefined {
+    const item = this.#select(FOR, policy.xFor, policy, facts, undefined)
+    return item === undefined ? undefined : (parseForwardedFor(item) ?? this.#invalid(FOR, item))
+  }
+
+  /** The text of the header that tells about a field, if this peer is believed and it was sent. */
+  #read(index: number, policy: TrustPolicy, facts: ReadableFacts): string | undefined {
+    const list = facts.flaw === undefined ? facts.header(policy.headerKeys[index]!) : undefined
+    if (this.trusted) return list ?? this.#judge(index, ABSENT)
+    if (list !== undefined) this.#isClaim = true
+    return this.#judge(index, UNTRUSTED_PEER)
+  }
+
+  /** The value of a field's header that is to be believed; else the verdict says why there is none. */
+  #select(
+    index: number,
+    count: number,
+    policy: TrustPolicy,
+    facts: ReadableFacts,
+    walk: Walk | undefined,
+  ): string | undefined {
+    if (count === 0) return this.#judge(index, NOT_CONFIGURED)
+    const list = this.#read(index, policy, facts)
+    if (list === undefined) return undefined
+    const place = count === TRUSTED ? (walk?.place ?? 0) : walk === undefined ? count : Math.min(count, walk.end)
+    if (facts.trace !== undefined) facts.trace.places[index] = place
+    if (policy.checked.family === 'forwarded') return walk && this.#parameter(index, walk, policy)
+    if (place === 0) return this.#judge(index, ABSENT) // the client is the peer, of whom no header tells
+    const item = index === FOR && policy.readsOne ? wholeValue(list) : fromRight(list, place)
+    if (item === undefined) {
+      this.#reject(index, list, shortReason(list, index, policy))
+      return this.#judge(index, SHORT)
+    }
+    return item === '' ? this.#empty(index) : item
+  }
+
+  /** The same in the element of `Forwarded` that a walk chose. */
+  #parameter(index: number, { flaw, text, element }: Walk, policy: TrustPolicy): string | undefined {
+    if (flaw === 'short') {
+      this.#reject(index, text, shortReason(text, index, policy))
+      return this.#judge(index, SHORT)
+    }
+    if (element === 'empty') return this.#empty(index)
+    if (element === 'bad') return this.#invalid(index, text, ELEMENT_GRAMMAR)
+    const value = index === PROTO ? element?.proto : element?.host
+    if (value === undefined) return this.#judge(index, ABSENT)
+    return value === '' ? this.#empty(index) : value
+  }
+
+  #empty(index: number): undefined {
+    this.#reject(index, '', IS_EMPTY)
+    return this.#judge(index, EMPTY)
+  }
+
+  #invalid(index: number, item: string, reason: string = GRAMMARS[FIELDS[index]!]): undefined {
+    this.#reject(index, item, reason)
     return this.#judge(index, INVALID)
   }
 
@@ -227,26 +285,25 @@ export class Decision implements ConnectionInfo {
   #refuse({ checked }: TrustPolicy, flaw: string | undefined): Refusal | undefined {
     const { verdicts } = this
     if (flaw !== undefined) {
-      const field = FIELDS.find((one) => checked.counts[one] > 0)
+      const field = FIELDS.find((one) => checked.counts[one] !== 0)
       if (field !== undefined) return { status: 400, field, reason: flaw }
     }
     if (checked.onInvalid === 'reject') {
       const field = FIELDS.find((one) => verdicts[one] === 'invalid')
-      if (field !== undefined) {
+      const reason = this.rejected.find((one) => one.field === field)?.reason
+      if (field !== undefined && reason !== undefined) {
         return {
           status: 400,
           field,
-          reason: `the value of ${HEADERS[field]} that counts is invalid: ${GRAMMARS[field]}`,
+          reason: `the value of ${checked.sources[field]} that counts is invalid: ${reason}`,
         }
       }
     }
     const missing = this.trusted ? checked.required.find((field) => verdicts[field] !== 'trusted') : undefined
     if (missing !== undefined) {
-      return {
-        status: 400,
-        field: missing,
-        reason: `${HEADERS[missing]} is required of the proxy, and it is ${verdicts[missing]}`,
-      }
+      const source = checked.sources[missing]
+      const what = source === 'Forwarded' ? `the ${missing} parameter of Forwarded` : source
+      return { status: 400, field: missing, reason: `${what} is required of the proxy, and it is ${verdicts[missing]}` }
     }
     if (checked.allowsHost !== undefined && !(this.hostname !== undefined && checked.allowsHost(this.hostname))) {
       return { status: 400, field: 'host', reason: 'this host is not served here' }
@@ -268,26 +325,74 @@ export class Decision implements ConnectionInfo {
  * info.client.address // '203.0.113.7'
  */
 export function resolveConnection(facts: ConnectionFacts, options?: ProxyFixOptions | TrustPolicy): ConnectionInfo {
-  return Decision.of(trustPolicy(options), facts, readHeader)
+  return new Decision(trustPolicy(options), new PlainFacts(facts))
 }
 
-/** One header of any source; names match without case. */
-function readHeader({ headers }: ConnectionFacts, name: string): string | undefined {
-  if (typeof headers.get === 'function') return headers.get(name) ?? undefined
-  const record = headers as Readonly<Record<string, unknown>>
-  let joined: string | undefined
-  for (const key in record) {
-    if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
-    if (!Object.hasOwn(record, key)) continue
-    const value = record[key]
-    const text = Array.isArray(value) ? value.join(', ') : value
-    if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
+/** Facts that a program wrote down. */
+export class PlainFacts implements ReadableFacts {
+  readonly peer: Endpoint
+  readonly scheme: string
+  readonly host: string | undefined
+  readonly prefix: string | undefined
+  readonly headers: ConnectionFacts['headers']
+  readonly trace: Trace | undefined
+
+  constructor({ peer, scheme, host, prefix, headers }: ConnectionFacts, trace?: Trace) {
+    this.peer = peer
+    this.scheme = scheme
+    this.host = host
+    this.prefix = prefix
+    this.headers = headers
+    this.trace = trace
   }
-  return joined
+
+  /** Names match without case. */
+  header(name: string): string | undefined {
+    const { headers } = this
+    if (typeof headers.get === 'function') return headers.get(name) ?? undefined
+    const record = headers as Readonly<Record<string, unknown>>
+    let joined: string | undefined
+    for (const key in record) {
+      if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
+      if (!Object.hasOwn(record, key)) continue
+      const value = record[key]
+      const text = Array.isArray(value) ? value.join(', ') : value
+      if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
+    }
+    return joined
+  }
 }
 
-/** What is read of headers that cannot be judged. */
-function nothing(): undefined {}
+/** Whether this peer is one of those that may speak for others, as far as its address tells. */
+export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts, canonical: string | undefined): boolean {
+  const { trustedProxies: proxies, secret } = checked
+  if (facts.peer.address !== undefined && canonical === undefined) return false // text that is no address
+  if (proxies === undefined) return true
+  if (canonical !== undefined) return readPeer(canonical) && proxies.hasRead(canonical)
+  if (secret !== undefined && !proxies.isEmpty) return true // which it has to prove
+  return facts.isPeerUnknown !== true && proxies.hasUnaddressed()
+}
+
+/** Whether it has proven itself, if that is asked for. */
+export function isProven({ checked: { secret } }: TrustPolicy, facts: ReadableFacts): boolean {
+  return secret === undefined || (facts.flaw === undefined && holdsSecret(facts.header(secret.header), secret.values))
+}
+
+function shortReason(list: string, index: number, { checked }: TrustPolicy): string {
+  const field = FIELDS[index]!
+  const values = checked.family === 'forwarded' ? elementsFromRight(list, Infinity).length : countValues(list)
+  const count = checked.counts[field]
+  const wanted = count === TRUSTED ? 'the client stands further left' : `${checked.settings[field]} is ${count}`
+  return `${checked.sources[field]} has ${values === 1 ? '1 value' : `${values} values`}, ${wanted}`
+}
+
+function walkReason({ flaw, text, element }: Walk, policy: TrustPolicy): string {
+  if (flaw === 'short') return shortReason(text, FOR, policy)
+  if (flaw === 'empty') return IS_EMPTY
+  if (flaw === 'absent') return 'its element has no for parameter'
+  if (policy.checked.family === 'x-forwarded') return GRAMMARS.for
+  return element === 'bad' ? ELEMENT_GRAMMAR : NODE_GRAMMAR
+}
 
 /** An endpoint in canonical text. Without an address a port says nothing. */
 function endpoint(address: string | undefined, port: number | undefined): Endpoint {

@@ -7,7 +7,7 @@ interface Process {
 const told = new Set<string>()
 
 /** Warns once for each code: what clients can provoke must not flood a log. */
-export function warnOnce(code: string, message: string): void {
+export function reportOnce(code: string, message: string): void {
   if (told.has(code)) return
   told.add(code)
   const { process } = globalThis as { process?: Partial<Process> }
