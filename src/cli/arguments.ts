@@ -60,7 +60,7 @@ function attachNumbers(args: readonly string[], shapes: OptionShapes): string[] 
 }
 
 function unknownOption(rawName: string, name: string, shapes: OptionShapes): string {
-  if (name === 'port' || name === 'p')
+  if (shapes.has('bind') && (name === 'port' || name === 'p'))
     return `There is no option ${rawName}: write -b :PORT for every interface, or -b HOST:PORT.`
   const near = nearest(name, [...shapes.keys()])
   return `There is no option ${rawName}: ${near === undefined ? 'try --help.' : `did you mean --${near}?`}`

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
+import { explainCommand } from './explain.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -11,11 +12,15 @@ const HELP = `Usage: proxyfix COMMAND [OPTION]...
 
 Commands:
   serve    serve an app: proxyfix serve MODULE[:EXPORT]
+  explain  show what a setting makes of a request, and why: proxyfix explain --x-for 1 -H 'NAME: VALUE'
 
 proxyfix COMMAND --help says more; proxyfix --version tells the version.
 `
 
-const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([['serve', serveCommand]])
+const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
+  ['serve', serveCommand],
+  ['explain', explainCommand],
+])
 
 const USAGE = 2
 const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {

@@ -2,9 +2,9 @@
 
 import { loadApp } from '../server/load-app.ts'
 import { isEveryInterface, type RunningServer, serve, type ServeOptions, urlOf } from '../server/serve.ts'
-import type { ProxyFixOptions } from '../trust/options.ts'
 import { trustPolicy } from '../trust/policy.ts'
 import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
+import { TRUST_HELP, TRUST_SHAPES, trustOptions } from './trust-options.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `Usage: proxyfix serve [OPTION]... MODULE[:EXPORT]
@@ -14,29 +14,17 @@ Serves the app that MODULE exports (as EXPORT, or as default, app, application o
 
   -b, --bind ADDRESS  where to listen: PORT, :PORT, HOST:PORT or [IPV6]:PORT, more than once for several
                       (default 127.0.0.1:8000)
-      --x-for N       how many values of X-Forwarded-For your own proxies wrote, counted from the right
-      --x-proto N     the same for X-Forwarded-Proto
-      --x-host N      the same for X-Forwarded-Host
-      --x-port N      the same for X-Forwarded-Port
-      --x-prefix N    the same for X-Forwarded-Prefix
   -h, --help          show this
 
+${TRUST_HELP}
 A header whose count is not given is not believed. Set each count to the number of proxies of yours that set
-that header, and let nobody reach the server around them: a client can send these headers too.
+that header, and let nobody reach the server around them: a client can send these headers too. The command
+proxyfix explain shows what a setting makes of a request.
 `
-
-const COUNTS = {
-  'x-for': 'xFor',
-  'x-proto': 'xProto',
-  'x-host': 'xHost',
-  'x-port': 'xPort',
-  'x-prefix': 'xPrefix',
-} as const
-const COUNT_NAMES = Object.keys(COUNTS) as (keyof typeof COUNTS)[]
 
 const SHAPES: OptionShapes = new Map<string, OptionShape>([
   ['bind', { type: 'string', short: 'b', multiple: true }],
-  ...COUNT_NAMES.map((name): [string, OptionShape] => [name, { type: 'string' }]),
+  ...TRUST_SHAPES,
   ['help', { type: 'boolean', short: 'h' }],
 ])
 
@@ -61,18 +49,8 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   stopOnSignal(server)
 }
 
-function serveOptions({ options }: Arguments): ServeOptions {
-  const bind = options.get('bind')
-  const counted = COUNT_NAMES.filter((name) => options.has(name))
-  const proxyFix: ProxyFixOptions = Object.fromEntries(
-    COUNT_NAMES.map((name) => [COUNTS[name], countOf(name, options.get(name)?.[0] ?? '0')]),
-  )
-  return { ...(bind !== undefined && { bind }), ...(counted.length > 0 && { proxyFix }) }
-}
-
-function countOf(name: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new UsageError(`The option --${name} takes a whole number of proxies, 0 or more, not '${text}'.`)
+function serveOptions(given: Arguments): ServeOptions {
+  return { bind: given.options.get('bind'), proxyFix: trustOptions(given) }
 }
 
 /** The first signal finishes what is in flight; a second one does not wait for it. */

@@ -16,15 +16,47 @@ export interface Authority {
   readonly port: number | undefined
 }
 
+const DOT = 0x2e
+const COLON = 0x3a
 const MAX_LABEL = 63 // RFC 1035 §2.3.4
 const MAX_NAME = 253
 
 export function parseAuthority(text: string): Authority | undefined {
   if (text.charCodeAt(0) === 0x5b /* [ */) return parseBracketed(text)
-  const colon = text.indexOf(':')
-  const hostname = parseName(colon === -1 ? text : text.slice(0, colon))
-  if (hostname === undefined) return undefined
-  return withPort(hostname, text, colon)
+  const { length } = text
+  let labelStart = 0
+  let lastLabel = 0
+  let upper = false
+  let punycode = false
+  let end = 0
+  // About 2 ns a character: all that has to be known is gathered in one pass.
+  for (; end < length; end++) {
+    const code = text.charCodeAt(end)
+    if (isNameCharacter(code)) continue
+    if (code === DOT) {
+      if (end === labelStart || end - labelStart > MAX_LABEL) return undefined
+      punycode ||= isPunycode(text, labelStart)
+      lastLabel = labelStart
+      labelStart = end + 1
+    } else if (code >= 0x41 && code <= 0x5a) {
+      upper = true
+    } else if (code === COLON) {
+      break
+    } else {
+      return undefined
+    }
+  }
+  const isDotted = labelStart === end // one trailing dot closes a name
+  const nameEnd = isDotted ? end - 1 : end
+  if (!isDotted) lastLabel = labelStart
+  if (nameEnd < 1 || nameEnd > MAX_NAME || nameEnd - lastLabel > MAX_LABEL) return undefined
+  punycode ||= isPunycode(text, lastLabel)
+
+  const part = end === length ? text : text.slice(0, end)
+  const hostname = upper ? part.toLowerCase() : part
+  if (isNumeric(hostname, lastLabel, nameEnd) && !isFullIPv4(hostname)) return undefined
+  if (punycode && !isUnchangedByUrl(hostname)) return undefined
+  return withPort(hostname, text, end === length ? -1 : end)
 }
 
 function parseBracketed(text: string): Authority | undefined {
@@ -33,7 +65,7 @@ function parseBracketed(text: string): Authority | undefined {
   const address = canonicalIPv6(text.slice(1, close))
   if (address === undefined) return undefined
   const after = close + 1 === text.length ? -1 : close + 1
-  if (after !== -1 && text.charCodeAt(after) !== 0x3a /* : */) return undefined
+  if (after !== -1 && text.charCodeAt(after) !== COLON) return undefined
   return withPort(`[${address}]`, text, after)
 }
 
@@ -44,48 +76,26 @@ function withPort(hostname: string, text: string, colon: number): Authority | un
   return port === undefined ? undefined : { hostname, port }
 }
 
-/** A host name or a full IPv4 address in lower case, or `undefined`. */
-function parseName(text: string): string | undefined {
-  const length = text.length
-  if (length === 0 || length > MAX_NAME + 1) return undefined
-  let labelStart = 0
-  let lastLabel = 0
-  let upper = false
-  let punycode = false
-  for (let index = 0; index <= length; index++) {
-    const code = index === length ? 0x2e : text.charCodeAt(index)
-    if (code === 0x2e /* . */) {
-      if (index === labelStart) {
-        // One trailing dot closes a name; any other empty label is none.
-        if (index === length && index > 0) break
-        return undefined
-      }
-      if (index - labelStart > MAX_LABEL) return undefined
-      // A label in punycode is legal or not by rules (UTS #46) that only a URL parser carries.
-      punycode ||= index - labelStart > 3 && text.slice(labelStart, labelStart + 4).toLowerCase() === 'xn--'
-      lastLabel = labelStart
-      labelStart = index + 1
-    } else if (code >= 0x41 && code <= 0x5a) {
-      upper = true
-    } else if (!isNameCharacter(code)) {
-      return undefined
-    }
-  }
-  const dotted = text.charCodeAt(length - 1) === 0x2e
-  if (length - (dotted ? 1 : 0) > MAX_NAME) return undefined
-  const name = upper ? text.toLowerCase() : text
-  if (isNumeric(name, lastLabel, dotted ? length - 1 : length)) return isFullIPv4(name) ? name : undefined
-  return punycode && !isUnchangedByUrl(name) ? undefined : name
+/** Whether a label is in punycode (`xn--`), legal or not by rules (UTS #46) that only a URL parser carries. */
+function isPunycode(text: string, at: number): boolean {
+  return (
+    (text.charCodeAt(at) | 0x20) === 0x78 &&
+    (text.charCodeAt(at + 1) | 0x20) === 0x6e &&
+    text.charCodeAt(at + 2) === 0x2d &&
+    text.charCodeAt(at + 3) === 0x2d
+  )
 }
 
-/** a-z, 0-9, `-`, `_`; upper case was seen to before. */
+/** a-z, 0-9, `-`, `_`; upper case is seen to by whoever asks. */
 function isNameCharacter(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x5f
 }
 
 /** Whether the label is a number, decimal or 0x…: a URL parser then takes the whole name for IPv4 (WHATWG URL §3.5). */
 function isNumeric(name: string, start: number, end: number): boolean {
-  const hex = name.charCodeAt(start) === 0x30 && name.charCodeAt(start + 1) === 0x78
+  const first = name.charCodeAt(start)
+  if (first < 0x30 || first > 0x39) return false
+  const hex = first === 0x30 && name.charCodeAt(start + 1) === 0x78
   for (let index = hex ? start + 2 : start; index < end; index++) {
     const code = name.charCodeAt(index)
     const digit = code >= 0x30 && code <= 0x39

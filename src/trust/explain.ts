@@ -72,7 +72,7 @@ function peerReason(policy: TrustPolicy, facts: PlainFacts): string {
   const { trustedProxies, secret } = policy.checked
   const canonical = canonicalPeer(facts.peer.address)
   if (facts.peer.address !== undefined && canonical === undefined) return 'its address is none'
-  if (!isKnownPeer(policy, facts, canonical)) {
+  if (!isKnownPeer(policy, facts)) {
     return canonical === undefined ? 'it has no address, and nothing else to know it by' : 'it is not in trustedProxies'
   }
   if (!isProven(policy, facts)) return `the secret header ${secret?.header} is missing, doubled or wrong`

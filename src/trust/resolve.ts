@@ -107,14 +107,12 @@ export class Decision implements ConnectionInfo {
 
   constructor(policy: TrustPolicy, facts: ReadableFacts) {
     this.#facts = facts
-    const { address } = facts.peer
-    const peerAddress = canonicalPeer(address)
-    const isKnown = isKnownPeer(policy, facts, peerAddress)
+    const isKnown = isKnownPeer(policy, facts)
     this.trusted = isKnown && isProven(policy, facts)
 
     const walk = policy.walks ? this.#walk(policy, facts) : undefined
     const client = policy.walks ? walk?.client : this.#countedClient(policy, facts)
-    this.client = client ?? endpoint(peerAddress, facts.peer.port)
+    this.client = client ?? endpoint(facts.peer)
     this.forPlace = client === undefined ? 0 : (walk?.place ?? policy.xFor)
 
     const protoItem = this.#select(PROTO, policy.xProto, policy, facts, walk)
@@ -147,8 +145,7 @@ export class Decision implements ConnectionInfo {
   }
 
   get peer(): Endpoint {
-    const { address, port } = this.#facts.peer
-    return endpoint(canonicalPeer(address), port)
+    return endpoint(this.#facts.peer)
   }
 
   get verdicts(): Readonly<Record<Field, Verdict>> {
@@ -364,11 +361,11 @@ export class PlainFacts implements ReadableFacts {
 }
 
 /** Whether this peer is one of those that may speak for others, as far as its address tells. */
-export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts, canonical: string | undefined): boolean {
+export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts): boolean {
   const { trustedProxies: proxies, secret } = checked
-  if (facts.peer.address !== undefined && canonical === undefined) return false // text that is no address
+  const { address } = facts.peer
+  if (address !== undefined) return readPeer(address) && (proxies === undefined || proxies.hasRead(address))
   if (proxies === undefined) return true
-  if (canonical !== undefined) return readPeer(canonical) && proxies.hasRead(canonical)
   if (secret !== undefined && !proxies.isEmpty) return true // which it has to prove
   return facts.isPeerUnknown !== true && proxies.hasUnaddressed()
 }
@@ -395,7 +392,8 @@ function walkReason({ flaw, text, element }: Walk, policy: TrustPolicy): string 
 }
 
 /** An endpoint in canonical text. Without an address a port says nothing. */
-function endpoint(address: string | undefined, port: number | undefined): Endpoint {
+function endpoint({ address: text, port }: Endpoint): Endpoint {
+  const address = canonicalPeer(text)
   if (address === undefined) return {}
   return port === undefined ? { address } : { address, port }
 }

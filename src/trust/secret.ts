@@ -68,5 +68,5 @@ function isEqual(value: string, given: string): boolean {
 }
 
 function kindOf(value: unknown): string {
-  return value === undefined || value === null ? String(value) : `a ${typeof value}`
+  return typeof value === 'object' || value === undefined ? show(value) : `a ${typeof value}`
 }
