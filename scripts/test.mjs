@@ -47,7 +47,7 @@ async function check(name, [tool, ...args]) {
 
 async function testOnPinnedNode() {
   const node = projectTool('node')
-  await test(node, projectEnvironment(), `the pinned Node ${await versionOf(node)}`)
+  await test(node, projectEnvironment(), `the pinned Node ${await versionOf(node)}`, { coverage: true })
 }
 
 /** The package supports Node 20.19, the toolchain is newer: both have to run it. */
@@ -62,9 +62,9 @@ async function testOnMachineNode() {
   await test(node, machineEnvironment(), `the machine’s own Node ${machine} (${node})`)
 }
 
-async function test(node, env, description) {
+async function test(node, env, description, options = {}) {
   say(`tests on ${description}`)
-  for (const [result, number] of Object.entries(await runTests(node, env))) sum[result] += number
+  for (const [result, number] of Object.entries(await runTests(node, env, options))) sum[result] += number
 }
 
 async function versionOf(node) {

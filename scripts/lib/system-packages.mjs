@@ -5,7 +5,7 @@ import { run } from './run.mjs'
 import { say } from './say.mjs'
 
 /** Program and Debian package have the same name. Without them their tests are skipped, not failed. */
-const WANTED = ['nginx']
+const WANTED = ['nginx', 'curl']
 
 export async function ensureSystemPackages() {
   const missing = WANTED.filter((name) => findProgram(name) === undefined)

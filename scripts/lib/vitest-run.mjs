@@ -11,15 +11,21 @@ import { run } from './run.mjs'
  *
  * @param node The program that runs them; tests that start a program of their own start the same.
  * @param env An environment in which `node` means that program too.
+ * @param coverage Also count what the tests reach; too little has failed (the thresholds are in vitest.config.ts).
  * @returns How many passed, failed, and were skipped.
  */
-export async function runTests(node, env) {
+export async function runTests(node, env, { coverage = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'proxyfix-test-'))
   const report = join(folder, 'report.json')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const vitest = inProject('node_modules', 'vitest', 'vitest.mjs')
+  const measure = coverage ? ['--coverage', `--coverage.reportsDirectory=${join(folder, 'coverage')}`] : []
   try {
-    const { ok, output } = await run(node, [vitest, 'run', ...reporters], { env, show: true, timeout: 1_200_000 })
+    const { ok, output } = await run(node, [vitest, 'run', ...reporters, ...measure], {
+      env,
+      show: true,
+      timeout: 1_200_000,
+    })
     if (output !== '') console.log(`vitest ${output.trim()}`)
     return count(readReport(report), ok)
   } finally {
@@ -40,7 +46,7 @@ function count(report, ok) {
   const passed = report.numPassedTests
   const failed = report.numFailedTests + filesThatNeverRan(report)
   const skipped = report.numPendingTests + report.numTodoTests
-  // An error outside every test, or no test at all, shows in no count.
+  // An error outside every test, coverage below its threshold, or no test at all, shows in no count.
   const lost = failed === 0 && (!ok || passed === 0) ? 1 : 0
   return { passed, failed: failed + lost, skipped }
 }
