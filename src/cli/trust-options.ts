@@ -114,6 +114,11 @@ function secretOption(text: string): SecretOption {
   if (header === undefined || values === undefined) {
     throw new UsageError("The option --secret must be a header like 'X-Origin-Verify: a-long-random-text'.")
   }
+  if (values.trim() === '') {
+    throw new UsageError(
+      'The option --secret has no value after the name: put both in quotes, as one argument, and see that no variable in it is empty.',
+    )
+  }
   return { header, values: values.split(',').map((value) => value.trim()) }
 }
 

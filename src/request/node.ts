@@ -88,10 +88,31 @@ class NodeFacts implements ReadableFacts {
 
   header(name: string): string | undefined {
     if (name === this.#secretHeader) return this.#secret
-    // Of some headers Node hands on the first line only; none of them begins like those that proxies set.
-    return name.startsWith('x-') || name === 'forwarded' ? joined(this.#current[name]) : this.headers.get(name)
+    return name.startsWith('x-') || !FIRST_LINE_ONLY.has(name) ? joined(this.#current[name]) : this.headers.get(name)
   }
 }
+
+/** Headers of which Node hands on the first line and drops the others: a second one must show. */
+const FIRST_LINE_ONLY = new Set([
+  'age',
+  'authorization',
+  'content-length',
+  'content-type',
+  'etag',
+  'expires',
+  'from',
+  'host',
+  'if-modified-since',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'proxy-authorization',
+  'referer',
+  'retry-after',
+  'server',
+  'user-agent',
+])
 
 /**
  * Whether a socket without an address had one. A unix socket never has; a client that resets its connection at once

@@ -77,13 +77,13 @@ export function forwardingHeaders(
 
 /** The hops between the client and this process, the client's neighbour first, our peer last; none when they are one. */
 function hopsAfterClient({ decision, policy }: Fix): readonly string[] {
-  const { forPlace, original, peer } = decision
-  if (forPlace === 0) return []
+  const { clientPlace, original, peer } = decision
+  if (clientPlace === 0) return []
   const header = new PlainFacts(original).header(policy.headerKeys[0]!) ?? ''
   const between =
     policy.checked.family === 'forwarded'
-      ? elementsFromRight(header, forPlace - 1).map(nodeOf)
-      : valuesFromRight(header, forPlace - 1).map((value) => parseForwardedFor(value)?.address ?? UNKNOWN)
+      ? elementsFromRight(header, clientPlace - 1).map(nodeOf)
+      : valuesFromRight(header, clientPlace - 1).map((value) => parseForwardedFor(value)?.address ?? UNKNOWN)
   return [...between.toReversed(), peer.address ?? UNKNOWN]
 }
 

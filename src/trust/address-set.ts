@@ -24,8 +24,8 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 
 const UNIX = 'unix'
 
-/** Wider blocks than these hold far more than anybody's proxies: a quarter of all IPv4, IPv6 shorter than a registry's block. */
-const WIDE = { 4: 3, 6: 8 } as const
+/** Blocks with fewer bits than these hold far more than anybody's proxies. */
+const WIDE = { 4: 4, 6: 7 } as const
 
 /** A block of addresses, as the first and the last number of it. */
 interface Block {

@@ -12,7 +12,7 @@
 
 import { canonicalAddress, isFullIPv4 } from './address.ts'
 import type { Client } from './connection.ts'
-import { dropBlanks, skipBlanks } from './list.ts'
+import { dropBlanks, skipBlanks, trimBlanks } from './list.ts'
 import { parsePort } from './port.ts'
 
 /** What one element says; a parameter that is not there is `undefined`. */
@@ -69,8 +69,7 @@ export function elementsFromRight(header: string, most: number): string[] {
   const elements: string[] = []
   for (let end = header.length; end >= 0 && elements.length < most;) {
     const start = Math.max(elementStart(header, end), 0)
-    const from = skipBlanks(header, start, end)
-    elements.push(header.slice(from, dropBlanks(header, from, end)))
+    elements.push(trimBlanks(header, start, end))
     end = start - 1
   }
   return elements

@@ -72,7 +72,8 @@ export function countValues(list: string): number {
   return values
 }
 
-function trimBlanks(list: string, from: number, to: number): string {
+/** The text of `list[from, to)` without the blanks around it. */
+export function trimBlanks(list: string, from: number, to: number): string {
   const start = skipBlanks(list, from, to)
   return list.slice(start, dropBlanks(list, start, to))
 }

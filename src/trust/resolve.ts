@@ -76,7 +76,13 @@ const VERDICTS: readonly Verdict[] = [
   'invalid',
 ]
 const [NOT_CONFIGURED, UNTRUSTED_PEER, ABSENT, SHORT, EMPTY, INVALID] = [1, 2, 3, 4, 5, 6] as const // places in VERDICTS
-const FLAWS: Readonly<Record<Flaw, number>> = { absent: ABSENT, short: SHORT, empty: EMPTY, invalid: INVALID }
+const FLAWS: Readonly<Record<Flaw, number>> = {
+  absent: ABSENT,
+  short: SHORT,
+  empty: EMPTY,
+  invalid: INVALID,
+  bad: INVALID,
+}
 
 const IS_EMPTY = 'it is empty'
 
@@ -96,8 +102,7 @@ export class Decision implements ConnectionInfo {
   readonly prefix: string
   readonly trusted: boolean
   readonly refusal: Refusal | undefined
-  /** The place of the client's value, counted from the right; 0: the client is the peer. @internal */
-  readonly forPlace: number
+  readonly #place: number
   readonly #facts: ConnectionFacts
   /** For each field how far it came, three bits each; a number costs nothing to carry. */
   #verdicts = 0
@@ -113,7 +118,7 @@ export class Decision implements ConnectionInfo {
     const walk = policy.walks ? this.#walk(policy, facts) : undefined
     const client = policy.walks ? walk?.client : this.#countedClient(policy, facts)
     this.client = client ?? endpoint(facts.peer)
-    this.forPlace = client === undefined ? 0 : (walk?.place ?? policy.xFor)
+    this.#place = client === undefined ? 0 : (walk?.place ?? policy.xFor)
 
     const protoItem = this.#select(PROTO, policy.xProto, policy, facts, walk)
     const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
@@ -163,6 +168,11 @@ export class Decision implements ConnectionInfo {
     return this.#rejected === undefined && this.refusal === undefined && !this.#isClaim
   }
 
+  /** The place of the client's value, counted from the right; 0: the client is the peer. */
+  get clientPlace(): number {
+    return this.#place
+  }
+
   get rejected(): readonly RejectedValue[] {
     return this.#rejected ?? NO_REJECTED
   }
@@ -200,7 +210,7 @@ export class Decision implements ConnectionInfo {
     if (flaw !== undefined) {
       if (walk.client === undefined) this.#judge(FOR, FLAWS[flaw])
       // A count looks past an element that tells no client; a walk ends there.
-      if (flaw !== 'absent' || !policy.limits.isCount) this.#reject(FOR, text, walkReason(walk, policy))
+      if (flaw !== 'absent' || !policy.limits.isCount) this.#reject(FOR, text, walkReason(flaw, text, policy))
     }
     return walk
   }
@@ -232,7 +242,7 @@ export class Decision implements ConnectionInfo {
     if (list === undefined) return undefined
     const place = count === TRUSTED ? (walk?.place ?? 0) : walk === undefined ? count : Math.min(count, walk.end)
     if (facts.trace !== undefined) facts.trace.places[index] = place
-    if (policy.checked.family === 'forwarded') return walk && this.#parameter(index, walk, policy)
+    if (walk?.element !== undefined) return this.#parameter(index, walk, policy)
     if (place === 0) return this.#judge(index, ABSENT) // the client is the peer, of whom no header tells
     const item = index === FOR && policy.readsOne ? wholeValue(list) : fromRight(list, place)
     if (item === undefined) {
@@ -250,7 +260,8 @@ export class Decision implements ConnectionInfo {
     }
     if (element === 'empty') return this.#empty(index)
     if (element === 'bad') return this.#invalid(index, text, ELEMENT_GRAMMAR)
-    const value = index === PROTO ? element?.proto : element?.host
+    if (typeof element !== 'object') return this.#judge(index, ABSENT) // the client is the peer
+    const value = index === PROTO ? element.proto : element.host
     if (value === undefined) return this.#judge(index, ABSENT)
     return value === '' ? this.#empty(index) : value
   }
@@ -286,9 +297,9 @@ export class Decision implements ConnectionInfo {
       if (field !== undefined) return { status: 400, field, reason: flaw }
     }
     if (checked.onInvalid === 'reject') {
-      const field = FIELDS.find((one) => verdicts[one] === 'invalid')
-      const reason = this.rejected.find((one) => one.field === field)?.reason
-      if (field !== undefined && reason !== undefined) {
+      const invalid = this.rejected.find(({ field }) => verdicts[field] === 'invalid')
+      if (invalid !== undefined) {
+        const { field, reason } = invalid
         return {
           status: 400,
           field,
@@ -383,12 +394,19 @@ function shortReason(list: string, index: number, { checked }: TrustPolicy): str
   return `${checked.sources[field]} has ${values === 1 ? '1 value' : `${values} values`}, ${wanted}`
 }
 
-function walkReason({ flaw, text, element }: Walk, policy: TrustPolicy): string {
-  if (flaw === 'short') return shortReason(text, FOR, policy)
-  if (flaw === 'empty') return IS_EMPTY
-  if (flaw === 'absent') return 'its element has no for parameter'
-  if (policy.checked.family === 'x-forwarded') return GRAMMARS.for
-  return element === 'bad' ? ELEMENT_GRAMMAR : NODE_GRAMMAR
+function walkReason(flaw: Flaw, text: string, policy: TrustPolicy): string {
+  switch (flaw) {
+    case 'short':
+      return shortReason(text, FOR, policy)
+    case 'absent':
+      return 'its element has no for parameter'
+    case 'empty':
+      return IS_EMPTY
+    case 'bad':
+      return ELEMENT_GRAMMAR
+    case 'invalid':
+      return policy.checked.family === 'forwarded' ? NODE_GRAMMAR : GRAMMARS.for
+  }
 }
 
 /** An endpoint in canonical text. Without an address a port says nothing. */

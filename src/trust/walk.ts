@@ -11,10 +11,10 @@ import { endpointOfRead, readForwardedFor, readPeer } from './address.ts'
 import type { AddressSet } from './address-set.ts'
 import type { Client } from './connection.ts'
 import { elementStart, type ForwardedElement, parseElement, parseNode } from './forwarded.ts'
-import { commaBefore, dropBlanks, skipBlanks } from './list.ts'
+import { commaBefore, dropBlanks, skipBlanks, trimBlanks } from './list.ts'
 
-/** What may be wrong with the value at which a walk ended. */
-export type Flaw = 'short' | 'absent' | 'empty' | 'invalid'
+/** What may be wrong with the value at which a walk ended; `bad` is an element that breaks the grammar as a whole. */
+export type Flaw = 'short' | 'absent' | 'empty' | 'invalid' | 'bad'
 
 /** Where a walk through the values of the For field ended. */
 export interface Walk {
@@ -27,8 +27,8 @@ export interface Walk {
   /** What was wrong with that value, if anything, and its text; with a list that is short, all of it. */
   readonly flaw: Flaw | undefined
   readonly text: string
-  /** In `Forwarded` the element of the client's place, or why it tells nothing. */
-  readonly element: ForwardedElement | 'empty' | 'bad' | undefined
+  /** In `Forwarded` the element of the client's place, or why it tells nothing; in other lists `undefined`. */
+  readonly element: ForwardedElement | 'empty' | 'bad' | 'none' | undefined
 }
 
 /** How far a walk goes, and past whom. */
@@ -60,7 +60,7 @@ export function walkList(list: string, proxies: AddressSet, { places, isCount }:
       ;[startBefore, endBefore, end] = [start, stop, comma]
       continue
     }
-    if (isProxy && isCount) return short(list)
+    if (isProxy && isCount) return short(list, undefined)
     return { client: endpointOfRead(list), place, end: place, flaw: undefined, text: '', element: undefined }
   }
 }
@@ -76,7 +76,7 @@ export function walkElements(header: string, proxies: AddressSet | undefined, { 
     const from = elementStart(header, end)
     const start = Math.max(from, 0)
     if (proxies === undefined && place < places) {
-      if (start === 0) return short(header)
+      if (start === 0) return short(header, 'none')
       end = start - 1
       continue
     }
@@ -89,17 +89,17 @@ export function walkElements(header: string, proxies: AddressSet | undefined, { 
       end = start - 1
       continue
     }
-    if (isProxy && isCount) return short(header)
+    if (isProxy && isCount) return short(header, 'none')
     const flaw = client === undefined ? flawOf(element) : undefined
-    const text = node ?? header.slice(skipBlanks(header, start, end), end)
+    const text = node ?? trimBlanks(header, start, end)
     if (client !== undefined || isCount) return { client, place, end: place, flaw, text, element }
-    return { client: before?.client, place: place - 1, end: place, flaw, text, element: before?.element }
+    return { client: before?.client, place: place - 1, end: place, flaw, text, element: before?.element ?? 'none' }
   }
 }
 
 /** A list with fewer values than are counted, all of them proxies': no other field is held back by it. */
-function short(list: string): Walk {
-  return { client: undefined, place: 0, end: Infinity, flaw: 'short', text: list, element: undefined }
+function short(list: string, element: Walk['element']): Walk {
+  return { client: undefined, place: 0, end: Infinity, flaw: 'short', text: list, element }
 }
 
 function has(proxies: AddressSet | undefined, address: string): boolean {
@@ -107,7 +107,7 @@ function has(proxies: AddressSet | undefined, address: string): boolean {
 }
 
 function flawOf(element: ForwardedElement | 'empty' | 'bad'): Flaw {
-  if (element === 'bad') return 'invalid'
+  if (element === 'bad') return 'bad'
   if (element === 'empty' || element.for === '') return 'empty'
   return element.for === undefined ? 'absent' : 'invalid'
 }
