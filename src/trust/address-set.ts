@@ -25,7 +25,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 const UNIX = 'unix'
 
 /** Blocks with fewer bits than these hold far more than anybody's proxies. */
-const WIDE = { 4: 4, 6: 7 } as const
+const WIDE = { 4: 3, 6: 7 } as const
 
 /** A block of addresses, as the first and the last number of it. */
 interface Block {

@@ -6,14 +6,14 @@
 
 import { canonicalPeer } from './address.ts'
 import { type ConnectionFacts, type ConnectionInfo, type Field, FIELDS } from './connection.ts'
-import type { ExplainedDecision, ExplainedField, ExplainedHop, ExplainedPeer, OtherCount } from './explanation.ts'
 import { clientText } from './client-text.ts'
+import { explainHops, forValues, reasonOf } from './explain-hops.ts'
+import type { ExplainedDecision, ExplainedField, ExplainedHop, ExplainedPeer, OtherCount } from './explanation.ts'
 import { explanationTable, type TableOptions } from './explanation-table.ts'
-import { elementsFromRight } from './forwarded.ts'
-import { valuesFromRight } from './list.ts'
 import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { type TrustPolicy, trustPolicy, withHops } from './policy.ts'
 import { Decision, isKnownPeer, isProven, PlainFacts, type Trace } from './resolve.ts'
+import { defaultPort } from './scheme.ts'
 
 /** A decision with its reasons; as text it is a table for people. */
 export class Explanation implements ExplainedDecision {
@@ -32,15 +32,10 @@ export class Explanation implements ExplainedDecision {
     this.info = new Decision(policy, plain)
     this.peer = explainPeer(policy, plain, this.info)
     this.fields = FIELDS.map((field, index) => explainField(policy, plain, this.info, field, trace.places[index]!))
-    const values = valuesOf(policy, plain)
+    const values = forValues(policy, plain)
     this.hopCount = values.length
-    const read = trace.end === 0 ? trace.places[0]! : Math.min(trace.end, values.length)
-    this.hops = values.slice(0, read + MOST_UNREAD).map((text, index) => {
-      const place = index + 1
-      const [role, reason] = explainHop(policy, this.info, place, trace)
-      return { place, text, role, reason }
-    })
-    this.otherCounts = otherCounts(policy, plain, values.length, trace.places[0]!)
+    this.hops = explainHops(policy, this.info, values, trace)
+    this.otherCounts = otherCounts(policy, plain, this.info, values.length, trace)
     this.warnings = policy.warnings
   }
 
@@ -50,7 +45,6 @@ export class Explanation implements ExplainedDecision {
   }
 }
 
-const MOST_UNREAD = 5
 const MOST_COUNTS = 10
 
 /**
@@ -75,8 +69,9 @@ function peerReason(policy: TrustPolicy, facts: PlainFacts): string {
   if (!isKnownPeer(policy, facts)) {
     return canonical === undefined ? 'it has no address, and nothing else to know it by' : 'it is not in trustedProxies'
   }
-  if (!isProven(policy, facts)) return `the secret header ${secret?.header} is missing, doubled or wrong`
-  const proven = secret === undefined ? '' : `the secret header ${secret.header} is right`
+  const header = `the secret header ${secret?.name}`
+  if (!isProven(policy, facts)) return `${header} is missing, doubled or wrong`
+  const proven = secret === undefined ? '' : `${header} is right`
   if (trustedProxies === undefined) return proven || 'whoever connects is, as trustedProxies is not set'
   if (canonical === undefined) return proven || 'it has no address, and trustedProxies takes such peers'
   return `it is in trustedProxies${proven && `, and ${proven}`}`
@@ -89,21 +84,20 @@ function explainField(
   field: Field,
   place: number,
 ): ExplainedField {
-  const { sources, settings, counts } = policy.checked
-  const count = counts[field]
+  const { sources, settings, counts, family } = policy.checked
   const header = sources[field]
-  const verdict = info.verdicts[field]
+  const isTold = family === 'x-forwarded' || counts[field] !== 0 // by Forwarded, which tells of no port and prefix
+  const received = isTold ? facts.header(header.toLowerCase()) : undefined
+  const count = family === 'forwarded' ? counts.for : counts[field]
+  const isOne = policy.readsOne && field === 'for'
   return {
     field,
     header,
-    setting:
-      policy.readsOne && field === 'for'
-        ? settings.for
-        : `${settings[field]}: ${count === TRUSTED ? "'trusted'" : count}`,
-    received: facts.header(header.toLowerCase()),
-    place: place > 0 ? place : undefined,
-    verdict,
-    reason: fieldReason(policy, info, field, place, facts.header(header.toLowerCase()) !== undefined),
+    setting: isOne ? settings.for : `${settings[field]}: ${count === TRUSTED ? "'trusted'" : count}`,
+    received,
+    place: place > 0 && !isOne ? place : undefined,
+    verdict: info.verdicts[field],
+    reason: fieldReason(policy, info, field, place, received !== undefined),
     value: valueOf(info, field),
   }
 }
@@ -111,20 +105,38 @@ function explainField(
 function fieldReason(policy: TrustPolicy, info: ConnectionInfo, field: Field, place: number, wasSent: boolean): string {
   const { sources, settings, counts, family } = policy.checked
   const header = sources[field]
+  const instead = insteadOf(field, info)
   switch (info.verdicts[field]) {
     case 'trusted':
       return policy.readsOne && field === 'for' ? header : `${header}, value ${place} from the right`
     case 'not-configured':
-      return family === 'forwarded' && counts.for !== 0 ? 'Forwarded does not tell it' : `${settings[field]} is 0`
+      return family === 'forwarded' && counts.for !== 0
+        ? `Forwarded does not tell it${instead}`
+        : `${settings[field]} is 0${instead}`
     case 'untrusted-peer':
-      return wasSent
-        ? `${header} was sent by a peer that may not speak for others`
-        : 'the peer may not speak for others'
+      return `${wasSent ? `${header} was sent by a peer that may not` : 'the peer may not'} speak for others${instead}`
     case 'absent':
-      if (!wasSent) return `${header} was not sent`
-      return place === 0 ? 'the client is the peer itself, of whom no header tells' : `${header} does not tell it there`
+      if (!wasSent) return `${header} was not sent${instead}`
+      return `${place === 0 ? 'no header tells it of the peer, which is the client' : `${header} does not tell it there`}${instead}`
     default:
-      return info.rejected.find((one) => one.field === field)?.reason ?? ''
+      return `${reasonOf(info, field)}${instead}`
+  }
+}
+
+/** What counts where a header does not. */
+function insteadOf(field: Field, { original, scheme, port, prefix }: ConnectionInfo): string {
+  switch (field) {
+    case 'for':
+      return ': the peer is the client'
+    case 'proto':
+      return ": the connection's own counts"
+    case 'host':
+      return original.host ? ': the Host header counts' : ''
+    case 'port':
+      if (port === undefined) return ''
+      return port === defaultPort(scheme) ? `: it is that of ${scheme}` : ': the one in the host counts'
+    case 'prefix':
+      return prefix === '' ? '' : ': the one that was received counts'
   }
 }
 
@@ -143,49 +155,23 @@ function valueOf(info: ConnectionInfo, field: Field): string | undefined {
   }
 }
 
-/** The values of the header that tells the client, from the right. */
-function valuesOf(policy: TrustPolicy, facts: PlainFacts): readonly string[] {
-  const { family, counts } = policy.checked
-  const header = facts.header(policy.headerKeys[0]!)
-  if (header === undefined || counts.for === 0) return []
-  if (policy.readsOne) return [header]
-  return (family === 'forwarded' ? elementsFromRight : valuesFromRight)(header, Infinity)
-}
-
-function explainHop(
+/** What other counts would have given; the one that is set is among them, however far it reaches. */
+function otherCounts(
   policy: TrustPolicy,
+  facts: PlainFacts,
   info: ConnectionInfo,
-  place: number,
-  { places, end }: Trace,
-): readonly [role: ExplainedHop['role'], reason: string] {
-  const verdict = info.verdicts.for
-  const at = places[0]!
-  if (verdict === 'untrusted-peer') return ['unread', 'the peer is not trusted']
-  const last = end === 0 ? at : end
-  if (place > last) return ['unread', 'nobody vouches for it']
-  if (place === at && verdict === 'trusted') {
-    return ['client', at < last ? 'the last hop that is known' : clientReason(policy, place)]
-  }
-  if (place === last && (verdict !== 'trusted' || at < last)) {
-    return ['ended', info.rejected.find(({ field }) => field === 'for')?.reason ?? 'it tells no client']
-  }
-  return ['proxy', policy.checked.trustedProxies === undefined ? 'counted as one of your proxies' : 'in trustedProxies']
-}
-
-function clientReason({ checked, readsOne, limits }: TrustPolicy, place: number): string {
-  if (readsOne) return 'the client'
-  if (limits.isCount && place === limits.places) return `the client: ${checked.settings.for} is ${place}`
-  if (!limits.isCount && place === limits.places) return `the client: maxHops is ${place}`
-  return checked.trustedProxies === undefined ? 'the client' : 'the client: as far as trustedProxies vouches'
-}
-
-function otherCounts(policy: TrustPolicy, facts: PlainFacts, values: number, place: number): readonly OtherCount[] {
-  if (policy.readsOne || policy.checked.counts.for === 0) return []
-  return Array.from({ length: Math.min(values, MOST_COUNTS) + 1 }, (_, hops) => {
-    const { client, scheme, host, port, prefix, verdicts, refusal } = new Decision(
-      withHops(policy, hops),
-      new PlainFacts(facts),
-    )
-    return { hops, isSet: hops === place, client, scheme, host, port, prefix, verdicts, refusal }
+  values: number,
+  { places }: Trace,
+): readonly OtherCount[] {
+  const count = policy.checked.counts.for
+  if (policy.readsOne || count === 0) return []
+  const set = count === TRUSTED ? places[0]! : count
+  const counts = Array.from({ length: Math.min(values, MOST_COUNTS) + 1 }, (_, hops) => hops)
+  if (set >= counts.length) counts.push(set)
+  return counts.map((hops) => {
+    const isSet = hops === set
+    const other = isSet ? info : new Decision(withHops(policy, hops), new PlainFacts(facts))
+    const { client, scheme, host, port, prefix, verdicts, refusal } = other
+    return { hops, isSet, client, scheme, host, port, prefix, verdicts, refusal }
   })
 }

@@ -3,7 +3,8 @@
  * visible ASCII is shown as it is, so that no escape sequence, line break or invisible sign can draw what is not so.
  */
 
-import type { ExplainedDecision } from './explanation.ts'
+import type { Verdict } from './connection.ts'
+import type { ExplainedDecision, ExplainedHop } from './explanation.ts'
 import { clientText } from './client-text.ts'
 
 /** How the table is drawn. */
@@ -21,12 +22,18 @@ const STYLES = { plain: '', bold: '1', dim: '2', red: '31', green: '32', yellow:
 interface Cell {
   readonly text: string
   readonly style?: Style
+  /** Whether it is never cut. */
+  readonly whole?: boolean
 }
 
 type Row = readonly Cell[]
 
 const MIN_WIDTH = 40
 const GAP = 2
+const SHORTEST = 4 // of a column that is cut
+const LAST = 12 // of the last column, if there is room
+const MOST_LINES = 4 // of a cell
+const MOST_TEXT = 1000 // of a cell, whatever a client sends
 
 /** Draws the table. */
 export function explanationTable(explanation: ExplainedDecision, { width = 80, color = false }: TableOptions): string {
@@ -44,10 +51,14 @@ export function explanationTable(explanation: ExplainedDecision, { width = 80, c
 
   const [first] = fields
   if (first !== undefined && hops.length > 0) {
-    draw.title(`${first.header}, from the right (${first.setting})`)
+    draw.title(
+      otherCounts.length > 0
+        ? `${first.header}, from the right (${first.setting})`
+        : `${first.header} (${first.setting})`,
+    )
     draw.rows(
       hops.map(({ place, text, role, reason }): Row => {
-        const style = role === 'client' ? 'green' : role === 'ended' ? 'red' : role === 'unread' ? 'dim' : 'plain'
+        const style = ROLE_STYLES[role]
         return [
           { text: String(place), style },
           { text: text || '(empty)', style },
@@ -55,36 +66,37 @@ export function explanationTable(explanation: ExplainedDecision, { width = 80, c
         ]
       }),
     )
-    if (hops.length < hopCount) draw.rows([[{ text: `and ${hopCount - hops.length} more, not read`, style: 'dim' }]])
+    if (hops.length < hopCount) draw.rows([[{ text: `and ${hopCount - hops.length} more`, style: 'dim' }]])
   }
 
   draw.title('Decision')
   draw.rows(
     fields.map(({ field, value, verdict, reason }): Row => {
-      const style =
-        verdict === 'trusted'
-          ? 'green'
-          : verdict === 'short' || verdict === 'empty' || verdict === 'invalid'
-            ? 'red'
-            : 'plain'
-      return [{ text: LABELS[field] }, { text: value || '(none)', style }, { text: verdict, style }, { text: reason }]
+      const style = VERDICT_STYLES[verdict]
+      return [
+        { text: LABELS[field] },
+        { text: value || '(none)', style },
+        { text: verdict, style, whole: true },
+        { text: reason },
+      ]
     }),
   )
   if (info.refusal !== undefined) {
     draw.rows([[{ text: `refused with ${info.refusal.status}`, style: 'red' }, { text: info.refusal.reason }]])
   }
 
-  if (otherCounts.length > 0) {
+  if (peer.trusted && otherCounts.length > 0) {
     draw.title('With other hop counts')
     draw.rows(
       otherCounts.map(({ hops: count, isSet, client, scheme, host, prefix, verdicts, refusal }): Row => {
         const style: Style = isSet ? 'bold' : 'plain'
         const outcome = refusal === undefined ? verdicts.for : `${verdicts.for}, refused`
         return [
-          { text: `${isSet ? '>' : ' '} ${count}`, style },
+          { text: isSet ? '>' : '', style },
+          { text: String(count), style },
           { text: clientText(client) ?? '(none)', style },
-          { text: outcome, style },
-          { text: `${scheme}://${host ?? ''}${prefix}`, style },
+          { text: outcome, style, whole: true },
+          { text: `${scheme}://${host ?? '(no host)'}${prefix}`, style },
         ]
       }),
     )
@@ -95,6 +107,23 @@ export function explanationTable(explanation: ExplainedDecision, { width = 80, c
     draw.rows(warnings.map((text): Row => [{ text, style: 'yellow' }]))
   }
   return draw.text()
+}
+
+const ROLE_STYLES: Readonly<Record<ExplainedHop['role'], Style>> = {
+  proxy: 'plain',
+  client: 'green',
+  ended: 'red',
+  unread: 'dim',
+}
+
+const VERDICT_STYLES: Readonly<Record<Verdict, Style>> = {
+  trusted: 'green',
+  'not-configured': 'plain',
+  'untrusted-peer': 'plain',
+  absent: 'plain',
+  short: 'red',
+  empty: 'red',
+  invalid: 'red',
 }
 
 const LABELS = { for: 'client', proto: 'scheme', host: 'host', port: 'port', prefix: 'prefix' } as const
@@ -116,11 +145,19 @@ class Drawing {
   }
 
   rows(rows: readonly Row[]): void {
-    const columns = Math.max(...rows.map((row) => row.length)) - 1
-    const most = Math.floor((this.#width - GAP) / (columns + 1)) - GAP
-    const widths = Array.from({ length: columns }, (_, column) =>
-      Math.min(most, Math.max(...rows.map((row) => (column < row.length - 1 ? visible(row[column]!.text).length : 0)))),
-    )
+    const widths: number[] = []
+    const isWhole: boolean[] = []
+    for (const row of rows) {
+      for (const [column, { text, whole = false }] of row.slice(0, -1).entries()) {
+        widths[column] = Math.max(widths[column] ?? 0, visible(text).length)
+        isWhole[column] ||= whole
+      }
+    }
+    // What is left for the columns that may be cut, when the whole ones and a last one are there.
+    const kept = widths.reduce((sum, width, column) => sum + GAP + (isWhole[column] === true ? width : 0), GAP + LAST)
+    const cuttable = isWhole.filter((whole) => !whole).length
+    const most = Math.max(Math.floor((this.#width - kept) / cuttable), SHORTEST)
+    for (const column of widths.keys()) if (isWhole[column] !== true) widths[column] = Math.min(widths[column]!, most)
     for (const row of rows) this.#row(row, widths)
   }
 
@@ -138,7 +175,8 @@ class Drawing {
       column += width + GAP
     }
     const last = row.at(-1)!
-    const [first = '', ...more] = wrapped(visible(last.text), this.#width - column)
+    const room = this.#width - column
+    const [first = '', ...more] = wrapped(cut(visible(last.text), MOST_LINES * room), room)
     this.#lines.push((line + this.#styled(first, last.style)).trimEnd())
     for (const part of more) this.#lines.push(' '.repeat(column) + this.#styled(part, last.style))
   }
@@ -148,13 +186,15 @@ class Drawing {
   }
 }
 
-/** Visible ASCII and blanks as they are, anything else by its number. */
+/** Visible ASCII and single blanks as they are, anything else by its number: more blanks would look like a column's end. */
 function visible(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`)
+  return text
+    .slice(0, MOST_TEXT)
+    .replaceAll(/[^\x20-\x7e]|(?<= ) /gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`)
 }
 
 function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(width - 3, 0))}...`.slice(0, width)
+  return text.length <= width ? text : `${text.slice(0, width - 3)}...`
 }
 
 /** Lines of at most `width` characters, broken at blanks where there are any. */

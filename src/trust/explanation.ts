@@ -46,7 +46,7 @@ export interface OtherCount extends Pick<
   'client' | 'scheme' | 'host' | 'port' | 'prefix' | 'verdicts' | 'refusal'
 > {
   readonly hops: number
-  /** Whether it is what the options come to. */
+  /** Whether it is the one that is set, or that a walk came to. */
   readonly isSet: boolean
 }
 
@@ -56,13 +56,13 @@ export interface ExplainedDecision {
   readonly info: ConnectionInfo
   readonly peer: ExplainedPeer
   readonly fields: readonly ExplainedField[]
-  /** The values of the header that tells the client, from the right; of those that were not read only the next few. */
+  /** The values of the header that tells the client, from the right: those that were read and the next few, 41 at most. */
   readonly hops: readonly ExplainedHop[]
   /** How many values there are in all. */
   readonly hopCount: number
   /**
-   * What 0, 1, … hops would have given, for as many values as there are, ten at most; none where the client stands in a
-   * header of its own.
+   * What 0, 1, … hops would have given, for as many values as there are, ten at most, and the count that is set; none
+   * where the client stands in a header of its own.
    */
   readonly otherCounts: readonly OtherCount[]
   /** What is dangerous in the options. */

@@ -63,6 +63,7 @@ const GRAMMARS: Readonly<Record<Field, string>> = {
   prefix: 'it is not a path of plain segments after one slash',
 }
 const NODE_GRAMMAR = 'it is not an IP address (IPv6 in brackets), unknown or an _identifier, with or without a port'
+const ONE_ADDRESS = 'it is not one IP address with or without a port'
 const ELEMENT_GRAMMAR = 'its element breaks the grammar of RFC 7239 or names a parameter twice'
 
 const [FOR, PROTO, HOST, PORT, PREFIX] = [0, 1, 2, 3, 4] as const // places in FIELDS
@@ -218,7 +219,8 @@ export class Decision implements ConnectionInfo {
   /** Finds the client at a place that is counted, or in a header of its own. */
   #countedClient(policy: TrustPolicy, facts: ReadableFacts): Endpoint | undefined {
     const item = this.#select(FOR, policy.xFor, policy, facts, undefined)
-    return item === undefined ? undefined : (parseForwardedFor(item) ?? this.#invalid(FOR, item))
+    if (item === undefined) return undefined
+    return parseForwardedFor(item) ?? this.#invalid(FOR, item, policy.readsOne ? ONE_ADDRESS : GRAMMARS.for)
   }
 
   /** The text of the header that tells about a field, if this peer is believed and it was sent. */

@@ -8,7 +8,8 @@ import { fail, show } from './error.ts'
 
 /** The option `secret`, checked. */
 export interface Secret {
-  /** The name of the header, in lower case. */
+  /** The name of the header as it was given, and in lower case. */
+  readonly name: string
   readonly header: string
   readonly values: readonly string[]
 }
@@ -35,6 +36,7 @@ export function checkSecret(option: unknown, headerName: (option: string, value:
   const list: readonly unknown[] = Array.isArray(values) ? values : [values]
   if (list.length === 0) fail('The option secret has no values: give the text that your proxies send.')
   return {
+    name: String(header),
     header: headerName('secret.header', header),
     // Their text stays out of the messages: those end up in logs.
     values: list.map((value, index) => {

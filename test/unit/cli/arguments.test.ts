@@ -45,4 +45,9 @@ describe('readArguments', () => {
     expect(read).toThrow(UsageError)
     expect(read).toThrow(says)
   })
+
+  it('does not tell of an address to listen on where there is none', () => {
+    const read = (): unknown => readArguments(['--port', '3000'], new Map([['x-port', { type: 'string' }]]))
+    expect(read).toThrow('There is no option --port: did you mean --x-port?')
+  })
 })
