@@ -3,8 +3,11 @@
  * are the plainest; that Node's three stores hold the same is in node.test.ts and test/property/one-answer.test.ts.
  */
 
-import { describe, expect, it } from 'vitest'
-import { fixRequest, type ProxyFixOptions } from '../../../src/index.ts'
+import http from 'node:http'
+import { inspect } from 'node:util'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connectionInfo, fixRequest, type ProxyFixOptions } from '../../../src/index.ts'
+import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
 
 const OPTIONS = { xFor: 2, xProto: 1, xHost: 1, xPort: 1, xPrefix: 1 } as const
 
@@ -142,4 +145,249 @@ describe('keep', () => {
       expect(headerAfter(name, 'keep')).toBe('forged')
     },
   )
+})
+
+/** A Fetch request and a real Node request of the same lines, and what is left of them. */
+async function leftOf(
+  lines: readonly (readonly [name: string, value: string])[],
+  options: ProxyFixOptions,
+): Promise<{ fetch: unknown; headers: unknown; distinct: unknown; raw: unknown; original: unknown }> {
+  const request = fixRequest(
+    new Request('http://app/', { headers: lines.map(([name, value]) => [name, value]) }),
+    options,
+  )
+  let node: object = {}
+  const server = http.createServer((req, res) => {
+    fixRequest(req, options)
+    const { host: _1, connection: _2, ...headers } = req.headers
+    const { host: _3, connection: _4, ...distinct } = req.headersDistinct
+    const pairs = req.rawHeaders.flatMap((name, index, all) => (index % 2 === 0 ? [[name, all[index + 1]]] : []))
+    const raw = pairs.filter(([name]) => name !== 'Host' && name !== 'Connection')
+    node = { headers, distinct, raw, original: JSON.stringify(connectionInfo(req).original.headers) }
+    res.end()
+  })
+  onTestFinished(() => close(server))
+  const text = lines.map(([name, value]) => `${name}: ${value}`)
+  await exchange(await listen(server), requestText('GET / HTTP/1.1', 'Host: app', ...text, 'Connection: close'))
+  const original = JSON.stringify([...(connectionInfo(request).original.headers as Headers)])
+  return {
+    headers: undefined,
+    distinct: undefined,
+    raw: undefined,
+    ...node,
+    fetch: Object.fromEntries(request.headers),
+    original: [original, (node as { original?: unknown }).original],
+  }
+}
+
+describe('Forwarded, where it is configured', () => {
+  const lines = [
+    ['Forwarded', 'for=6.6.6.6;host=evil.example'],
+    ['FORWARDED', 'for="[2001:DB8::7]:4711";proto=HTTPS;host="Shop.example:8443";by=_x'],
+    ['X-Forwarded-For', '6.6.6.6'],
+    ['X-Real-IP', '6.6.6.6'],
+  ] as const
+  const element = 'for="[2001:db8::7]";proto=https;host="shop.example:8443"'
+
+  it('holds one element of what was decided, with the others alike', async () => {
+    const { original: _, ...left } = await leftOf(lines, { forwarded: 1 })
+    const values = { forwarded: element, 'x-forwarded-for': '2001:db8::7', 'x-real-ip': '2001:db8::7' }
+    expect(left).toEqual({
+      fetch: values,
+      headers: values,
+      distinct: { forwarded: [element], 'x-forwarded-for': ['2001:db8::7'], 'x-real-ip': ['2001:db8::7'] },
+      raw: [
+        ['Forwarded', element],
+        ['X-Forwarded-For', '2001:db8::7'],
+        ['X-Real-IP', '2001:db8::7'],
+      ],
+    })
+  })
+
+  it.each<{ name: string; sent: string; element: string }>([
+    { name: 'IPv4', sent: 'for=203.0.113.7', element: 'for=203.0.113.7;proto=http;host=app' },
+    { name: 'a hidden client', sent: 'for="_hidden:80";proto=wss', element: 'for=_hidden;proto=wss;host=app' },
+    { name: 'no client', sent: 'for=2001:db8::7', element: 'proto=http;host=app' },
+    { name: 'a host that is none', sent: 'for=203.0.113.7;host=""', element: 'for=203.0.113.7;proto=http;host=app' },
+  ])('tells $name', ({ sent, element: after }) => {
+    const request = new Request('http://app/', { headers: { Forwarded: sent } })
+    expect(fixRequest(request, { forwarded: 1 }).headers.get('forwarded')).toBe(after)
+  })
+
+  it('tells no host where the one that was received is none', () => {
+    const request = new Request('http://app/', { headers: { Forwarded: 'for=203.0.113.7', Host: 'a@evil.example' } })
+    expect(fixRequest(request, { forwarded: 1 }).headers.get('forwarded')).toBe('for=203.0.113.7;proto=http')
+  })
+
+  it('reads back as what was decided', () => {
+    const request = new Request('http://app/', { headers: lines.map(([name, value]) => [name, value]) })
+    const once = fixRequest(request, { forwarded: 1 })
+    const again = fixRequest(new Request('http://other/', { headers: once.headers }), { forwarded: 1 })
+    const { client, scheme, host, port } = connectionInfo(again)
+    expect([client, scheme, host, port]).toStrictEqual([{ address: '2001:db8::7' }, 'https', 'shop.example:8443', 8443])
+  })
+
+  it.each<{ name: string; options: ProxyFixOptions }>([
+    { name: 'with remove', options: { forwarded: 1, headers: 'remove' } },
+    { name: 'of a stranger', options: { forwarded: 1, trustedProxies: [] } },
+    { name: 'of a stranger, with remove', options: { forwarded: 1, trustedProxies: [], headers: 'remove' } },
+  ])('is gone $name', async ({ options }) => {
+    expect(await leftOf(lines, options)).toEqual({
+      fetch: {},
+      headers: {},
+      distinct: {},
+      raw: [],
+      original: [expect.any(String), expect.any(String)],
+    })
+  })
+
+  it('is kept with keep', async () => {
+    const { raw } = await leftOf(lines, { forwarded: 1, headers: 'keep' })
+    expect(raw).toStrictEqual(lines)
+  })
+
+  it('is not added where it was not sent', async () => {
+    const { raw } = await leftOf([['Accept', '*/*']], { forwarded: 1 })
+    expect(raw).toStrictEqual([['Accept', '*/*']])
+  })
+
+  it.each(['X_Forwarded_For', 'X.Forwarded.For'])('and other spellings are gone: %s', async (name) => {
+    const { raw } = await leftOf([[name, '6.6.6.6']], { forwarded: 1 })
+    expect(raw).toStrictEqual([])
+  })
+})
+
+describe('a clientIpHeader of its own', () => {
+  const secret = { header: 'X-Origin-Verify', values: 'correct-horse-battery' }
+  const lines = [
+    ['Y-Client', '[2001:DB8::7]:80'],
+    ['X-Forwarded-For', '6.6.6.6'],
+    ['Y-Clients', 'theirs'],
+    ['X-Origin-Verify', 'correct-horse-battery'],
+  ] as const
+
+  it('holds the decided address', async () => {
+    const { original: _, ...left } = await leftOf(lines, { clientIpHeader: 'y-CLIENT', secret })
+    const values = { 'y-client': '2001:db8::7', 'x-forwarded-for': '2001:db8::7', 'y-clients': 'theirs' }
+    expect(left).toEqual({
+      fetch: values,
+      headers: values,
+      distinct: { 'y-client': ['2001:db8::7'], 'x-forwarded-for': ['2001:db8::7'], 'y-clients': ['theirs'] },
+      raw: [
+        ['Y-Client', '2001:db8::7'],
+        ['X-Forwarded-For', '2001:db8::7'],
+        ['Y-Clients', 'theirs'],
+      ],
+    })
+  })
+
+  it.each<{ name: string; options: ProxyFixOptions }>([
+    { name: 'with remove', options: { clientIpHeader: 'Y-Client', secret, headers: 'remove' } },
+    { name: 'of a stranger', options: { clientIpHeader: 'Y-Client', secret: { ...secret, values: 'another' } } },
+  ])('is gone $name', async ({ options }) => {
+    const { fetch, raw } = await leftOf(lines, options)
+    expect({ fetch, raw }).toEqual({ fetch: { 'y-clients': 'theirs' }, raw: [['Y-Clients', 'theirs']] })
+  })
+
+  it('is kept with keep', async () => {
+    const { raw } = await leftOf(lines, { clientIpHeader: 'Y-Client', secret, headers: 'keep' })
+    expect(raw).toStrictEqual(lines.slice(0, 3))
+  })
+
+  it('is left alone by those who do not read it', async () => {
+    const { raw } = await leftOf([['Y-Client', '6.6.6.6']], {})
+    expect(raw).toStrictEqual([['Y-Client', '6.6.6.6']])
+  })
+
+  it.each(['Y_Client', 'Y.CLIENT'])('and another spelling of it is gone: %s', async (name) => {
+    const { raw } = await leftOf([[name, '6.6.6.6']], { clientIpHeader: 'Y-Client', secret })
+    expect(raw).toStrictEqual([])
+  })
+
+  it('of two lines is invalid and becomes one', async () => {
+    const two = [
+      ['Y-Client', '6.6.6.6'],
+      ['Y-Client', '7.7.7.7'],
+      ['X-Origin-Verify', 'correct-horse-battery'],
+    ] as const
+    const { fetch, raw } = await leftOf(two, { clientIpHeader: 'Y-Client', secret })
+    expect({ fetch, raw }).toEqual({ fetch: {}, raw: [['Y-Client', '127.0.0.1']] })
+  })
+})
+
+describe('the secret', () => {
+  const VALUE = 'correct-horse-battery-staple'
+
+  it.each(
+    (['normalize', 'keep', 'remove'] as const).flatMap((headers) =>
+      (['X-Origin-Verify', 'Authorization', 'Via', 'X-Real-IP', 'q'] as const).flatMap((header) =>
+        (['right', 'wrong', 'doubled'] as const).map((sent) => ({ headers, header, sent })),
+      ),
+    ),
+  )('in $header, $sent, is gone with $headers', async ({ headers, header, sent }) => {
+    const value = sent === 'wrong' ? `${VALUE}x` : VALUE
+    const lines = [
+      ['Accept', '*/*'],
+      [header.toUpperCase(), value],
+      ...(sent === 'doubled' ? ([[header, value]] as const) : []),
+      ['X-Forwarded-For', '203.0.113.7'],
+    ] as const
+    const {
+      fetch,
+      headers: read,
+      distinct,
+      raw,
+      original,
+    } = await leftOf(lines, { headers, secret: { header, values: VALUE } })
+    const isTrusted = sent === 'right'
+    const forwarded =
+      headers === 'keep' || (headers === 'normalize' && isTrusted) ? { 'x-forwarded-for': '203.0.113.7' } : {}
+    expect(fetch).toEqual({ accept: '*/*', ...forwarded })
+    expect(read).toEqual({ accept: '*/*', ...forwarded })
+    expect(distinct).toEqual({
+      accept: ['*/*'],
+      ...(Object.keys(forwarded).length > 0 && { 'x-forwarded-for': ['203.0.113.7'] }),
+    })
+    expect(raw).toStrictEqual([
+      ['Accept', '*/*'],
+      ...(Object.keys(forwarded).length > 0 ? [['X-Forwarded-For', '203.0.113.7']] : []),
+    ])
+    expect(String(original)).not.toContain(VALUE)
+    expect(String(original)).toContain('203.0.113.7')
+  })
+
+  it.each(['X-Real-IP', 'X-REAL-IP', 'x-real-ip', 'True-Client-IP', 'X-Forwarded-Server'])(
+    'may be in a header that else tells of the client, spelt %s',
+    async (header) => {
+      const secret = { header, values: VALUE }
+      for (const headers of ['normalize', 'keep', 'remove'] as const) {
+        const left = await leftOf([[header, VALUE]], { headers, secret })
+        expect(left).toMatchObject({ fetch: {}, headers: {}, distinct: {}, raw: [] })
+        expect(JSON.stringify(left)).not.toContain(VALUE)
+      }
+    },
+  )
+
+  it('does not take a header of another name with it, nor is one made of it', async () => {
+    const lines = [
+      ['X-Origin-Verified', 'yes'],
+      ['X-Origin-Verifx', 'yes'],
+    ] as const
+    const { raw } = await leftOf(lines, { secret: { header: 'X-Origin-Verify', values: VALUE } })
+    expect(raw).toStrictEqual(lines)
+  })
+
+  it('stays out of what is told of a decision', async () => {
+    const told: unknown[] = []
+    const lines = [
+      ['X-Origin-Verify', VALUE],
+      ['X-Forwarded-For', 'junk'],
+    ] as const
+    await leftOf(lines, {
+      secret: { header: 'X-Origin-Verify', values: VALUE },
+      onDecision: ({ info }) => told.push(JSON.stringify(info), inspect(info, { depth: 9, showHidden: true })),
+    })
+    expect(told).toHaveLength(4)
+    expect(told.join()).not.toContain(VALUE)
+  })
 })

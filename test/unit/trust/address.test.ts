@@ -6,6 +6,7 @@ import {
   canonicalIPv6,
   canonicalPeer,
   isFullIPv4,
+  networkOf,
   parseForwardedFor,
 } from '../../../src/trust/address.ts'
 
@@ -198,5 +199,29 @@ describe('parseForwardedFor', () => {
     ':80',
   ])('reads nothing in %j', (text) => {
     expect(parseForwardedFor(text)).toBeUndefined()
+  })
+})
+
+describe('networkOf', () => {
+  it.each<[string, number, string | undefined]>([
+    ['203.0.113.7', 56, '203.0.113.7'],
+    ['203.0.113.7', 1, '203.0.113.7'],
+    ['::ffff:203.0.113.7', 1, '203.0.113.7'],
+    ['2001:db8:1:ffff:2::3', 56, '2001:db8:1:ff00::/56'],
+    ['2001:db8:1:ffff:2::3', 64, '2001:db8:1:ffff::/64'],
+    ['2001:db8:1:ffff:2::3', 48, '2001:db8:1::/48'],
+    ['2001:db8:1:ffff:2::3', 49, '2001:db8:1:8000::/49'],
+    ['2001:db8:1:ffff:2::3', 63, '2001:db8:1:fffe::/63'],
+    ['2001:db8:1:ffff:2::3', 65, '2001:db8:1:ffff::/65'],
+    ['2001:db8:1:ffff:ffff::3', 65, '2001:db8:1:ffff:8000::/65'],
+    ['2001:db8::3', 128, '2001:db8::3/128'],
+    ['2001:db8::3', 127, '2001:db8::2/127'],
+    ['ffff::1', 1, '8000::/1'],
+    ['7fff::1', 1, '::/1'],
+    ['fe80::1%eth0', 56, 'fe80::/56'],
+    ['localhost', 56, undefined],
+    ['', 56, undefined],
+  ])('of %s with %i bits is %s', (text, bits, network) => {
+    expect(networkOf(text, bits)).toBe(network)
   })
 })
