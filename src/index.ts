@@ -5,6 +5,7 @@
 
 export { proxyFix } from './middleware/proxy-fix.ts'
 export type { FetchHandler, FetchObject, FunctionHandler, Handler, Middleware } from './middleware/handler.ts'
+export { type ConnectionAttributes, connectionAttributes } from './request/attributes.ts'
 export { clientKey, type ClientKeyOptions } from './request/client-key.ts'
 export { fixRequest } from './request/fix-request.ts'
 export { connectionInfo, type FixedConnectionInfo } from './request/fixed.ts'
@@ -13,7 +14,6 @@ export { forwardingHeaders, type ForwardingHeadersOptions } from './request/upst
 export { warnOnce, type WarnOnceOptions } from './request/warn-once.ts'
 export type { Endpoint } from './trust/address.ts'
 export type { TrustPredicate } from './trust/address-set.ts'
-export { type ConnectionAttributes, connectionAttributes } from './trust/attributes.ts'
 export type {
   Client,
   ConnectionFacts,

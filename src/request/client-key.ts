@@ -23,7 +23,10 @@ export interface ClientKeyOptions {
  * @example
  * rateLimit({ keyGenerator: (req) => clientKey(req) })
  */
-export function clientKey(client: object | string, { ipv6Subnet = 56 }: ClientKeyOptions = {}): string {
+export function clientKey(client: object | string, options: ClientKeyOptions = {}): string {
+  const { ipv6Subnet = 56, ...others } = options
+  const [other] = Object.keys(others)
+  if (other !== undefined) fail(`There is no option ${other}: clientKey knows ipv6Subnet.`)
   if (!Number.isInteger(ipv6Subnet) || ipv6Subnet < 1 || ipv6Subnet > 128) {
     fail(`The option ipv6Subnet must be a whole number of bits from 1 to 128, not ${show(ipv6Subnet)}.`)
   }

@@ -29,16 +29,23 @@ export function decide(policy: TrustPolicy, facts: ReadableFacts): Decision {
   return decision
 }
 
-function tell({ checked: { onDecision } }: TrustPolicy, info: Decision): void {
-  if (channel?.hasSubscribers === true) channel.publish({ info })
+function tell({ checked: { onDecision } }: TrustPolicy, decision: Decision): void {
+  const isHeard = channel?.hasSubscribers === true
+  if (!isHeard && onDecision === undefined) return
+  const info = decision.toInfo()
+  if (isHeard) channel.publish({ info })
   if (onDecision === undefined) return
   // A client can provoke this call at will, so what it throws, now or later, must not decide over the request.
   try {
     const result: unknown = onDecision({ info })
-    if (result instanceof Promise) result.catch(reportFailure)
+    if (isThenable(result)) result.then(undefined, reportFailure)
   } catch (error) {
     reportFailure(error)
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function reportFailure(error: unknown): void {

@@ -10,6 +10,7 @@ import type { Endpoint } from '../trust/address.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision, ReadableFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
+import { noteProvenance } from '../trust/provenance.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
@@ -55,7 +56,7 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
     reportTwice()
     return { request, fix: before }
   }
-  const { prefixMode, secret } = policy.checked
+  const { prefixMode } = policy.checked
   const rules = HeaderRules.of(policy)
   const incoming = incomingOf(request, platform)
   if (incoming !== undefined) {
@@ -66,7 +67,7 @@ export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?
     const route = movesPath ? routeOf(incoming) : splitUrl(request.url).target
     return { request: showOnRequest(request, fix, NO_HOST, route, rules), fix }
   }
-  const decision = decide(policy, new FetchFacts(request, secret?.header))
+  const decision = decide(policy, new FetchFacts(request, policy))
   const { authority, target } = splitUrl(request.url)
   const placed = placePrefix(target, decision.prefix, prefixMode)
   const fix = { decision, policy, publicTarget: placed.public }
@@ -173,27 +174,27 @@ function splitUrl(url: string): { scheme: string; authority: string; target: str
 /** The facts as received. `headers` are the request's own: nothing here changes them, an app that is given them may. */
 class FetchFacts implements ReadableFacts {
   readonly peer: Endpoint = {}
-  readonly isPeerUnknown = true // a plain Request shows none
   readonly scheme: string
   readonly host: string
   readonly headers: Headers
-  readonly #secretHeader: string | undefined
-  readonly #secret: string | undefined
 
-  constructor({ url, headers }: Request, secretHeader: string | undefined) {
+  constructor({ url, headers }: Request, { checked: { secret, trustedProxies } }: TrustPolicy) {
     const { scheme, authority } = splitUrl(url)
     this.scheme = scheme
     this.host = headers.get('host') || authority
     this.headers = headers
-    if (secretHeader === undefined) return
-    // What proves a proxy is not for whoever looks at the original.
-    this.#secretHeader = secretHeader
-    this.#secret = headers.get(secretHeader) ?? undefined
-    this.headers = new Headers(headers)
-    this.headers.delete(secretHeader)
+    if (secret !== undefined) {
+      // What proves a proxy is not for whoever looks at the original.
+      this.headers = new Headers(headers)
+      this.headers.delete(secret.header)
+    }
+    if (secret === undefined && trustedProxies === undefined) return
+    // A plain Request shows no peer, so it may be anybody's.
+    const isProven = secret?.isProvenBy(headers.get(secret.header) ?? undefined)
+    noteProvenance(this.headers, { isProven, isPeerUnknown: true })
   }
 
   header(name: string): string | undefined {
-    return name === this.#secretHeader ? this.#secret : (this.headers.get(name) ?? undefined)
+    return this.headers.get(name) ?? undefined
   }
 }

@@ -65,7 +65,7 @@ export function connectionInfo(request: object): FixedConnectionInfo {
   const { decision, publicTarget } = requireFix(request, 'connectionInfo')
   const { hostname, host, scheme } = decision
   const url = hostname === undefined ? undefined : `${httpScheme(scheme)}://${host}${publicTarget}`
-  return { ...decision.toJSON(), url }
+  return { ...decision.toInfo(), url }
 }
 
 /**

@@ -95,7 +95,11 @@ export class HeaderRules {
     if (clientIpHeader !== undefined && !COMMON.has(clientIpHeader)) others.push([clientIpHeader, CLIENT_IP])
     if (secret !== undefined) others.push([secret.header, SECRET])
     const rules = others.length === 0 ? COMMON : new Map(COMMON)
-    for (const [name, rule] of others) add(rules, name, rule)
+    for (const [name, rule] of others) {
+      // However it is spelt: a secret may travel in a header that has another meaning elsewhere.
+      for (const known of COMMON.keys()) if (known.toLowerCase() === name.toLowerCase()) rules.set(known, rule)
+      add(rules, name, rule)
+    }
     this.#mode = headers
     this.#rules = rules
     this.#lengths = others.map(([name]) => name.length)

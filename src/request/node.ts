@@ -11,6 +11,7 @@ import type { Endpoint } from '../trust/address.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { Decision, ReadableFacts } from '../trust/resolve.ts'
+import { noteProvenance } from '../trust/provenance.ts'
 import { isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
@@ -50,7 +51,7 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
     reportTwice()
     return before
   }
-  const decision = decide(policy, new NodeFacts(req, policy.checked.secret?.header))
+  const decision = decide(policy, new NodeFacts(req, policy))
   const { prefixMode, socket } = policy.checked
   const publicTarget = showTarget(req, decision.prefix, prefixMode)
   rewriteHeaders(req, decision, HeaderRules.of(policy))
@@ -67,27 +68,32 @@ class NodeFacts implements ReadableFacts {
   readonly scheme: string
   readonly host: string | undefined
   readonly headers: RawHeaders
-  readonly isPeerUnknown: boolean
   readonly flaw: string | undefined
   readonly #current: NodeRequest['headers']
-  readonly #secretHeader: string | undefined
-  readonly #secret: string | undefined
 
-  constructor({ socket, headers, rawHeaders }: NodeRequest, secretHeader: string | undefined) {
+  constructor({ socket, headers, rawHeaders }: NodeRequest, { checked: { trustedProxies, secret } }: TrustPolicy) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
     this.peer = { address: socket.remoteAddress, port: socket.remotePort }
-    this.isPeerUnknown = this.peer.address === undefined && hasLostPeer(socket)
     this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.headers = new RawHeaders(rawHeaders.slice())
-    this.flaw = mayBeCut(rawHeaders, socket) ? 'it has more header lines than this server reads' : undefined
+    // Without trustedProxies it does not matter who is connected.
+    const isUnaddressed = trustedProxies !== undefined && !this.peer.address
+    this.flaw = mayBeCut(rawHeaders, socket)
+      ? 'it has more header lines than this server reads'
+      : isUnaddressed && hasLostPeer(socket)
+        ? 'its connection was gone before its address could be read'
+        : undefined
     this.#current = headers
-    this.#secretHeader = secretHeader
-    this.#secret = secretHeader === undefined ? undefined : this.headers.take(secretHeader)
+    if (secret === undefined && !isUnaddressed) return
+    noteProvenance(this.headers, {
+      isProven: secret?.isProvenBy(this.headers.take(secret.header)),
+      isPeerUnknown: isUnaddressed && !isUnixSocket(socket),
+    })
   }
 
   header(name: string): string | undefined {
-    if (name === this.#secretHeader) return this.#secret
+    if (!Object.hasOwn(this.#current, name)) return undefined
     return name.startsWith('x-') || !FIRST_LINE_ONLY.has(name) ? joined(this.#current[name]) : this.headers.get(name)
   }
 }
@@ -115,11 +121,16 @@ const FIRST_LINE_ONLY = new Set([
 ])
 
 /**
- * Whether a socket without an address had one. A unix socket never has; a client that resets its connection at once
- * has its address forgotten, and must not pass for a proxy on a unix socket that way.
+ * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its
+ * connection at once has its address forgotten, and must not pass for a proxy that way.
  */
-function hasLostPeer({ destroyed, localAddress }: SocketLike): boolean {
-  return destroyed === true || localAddress !== undefined
+function isUnixSocket({ server, _handle }: SocketLike): boolean {
+  return typeof server?.address?.() === 'string' || _handle?.constructor.name === 'Pipe'
+}
+
+/** Whether a socket without an address had one, over TCP. */
+function hasLostPeer(socket: SocketLike): boolean {
+  return !isUnixSocket(socket) && (socket.destroyed === true || socket.localAddress !== undefined)
 }
 
 const NODE_MAX_LINES = 1000

@@ -16,7 +16,10 @@ export interface SocketLike {
   readonly localAddress?: string | undefined
   readonly destroyed?: boolean
   readonly encrypted?: boolean
-  readonly server?: { readonly maxHeadersCount?: number | null | undefined } | undefined
+  readonly server?:
+    { readonly maxHeadersCount?: number | null | undefined; readonly address?: () => unknown } | undefined
+  /** Node's own end of it, a `Pipe` where it is a unix socket. */
+  readonly _handle?: object | null | undefined
 }
 
 /** The client as a socket shows its other end. */

@@ -37,14 +37,15 @@ const UNKNOWN = 'unknown' // RFC 7239 §6.2; X-Forwarded-For has no other word f
  *
  * @throws ProxyFixError `ERR_PROXYFIX_NOT_FIXED` for a request that was not fixed, `ERR_PROXYFIX_OPTION` for another family.
  * @example
- * const headers = { ...req.headers, ...forwardingHeaders(req, { family: 'x-forwarded' }) }
+ * const headers = { ...req.headers }
+ * for (const name of (headers.connection ?? '').split(',')) delete headers[name.trim().toLowerCase()] // RFC 9110 §7.6.1
+ * delete headers.connection // or the next hop would take away what it names
+ * Object.assign(headers, forwardingHeaders(req, { family: 'x-forwarded' }))
  * req.pipe(http.request({ host: '10.0.0.5', path: req.url, method: req.method, headers }))
  */
-export function forwardingHeaders(
-  request: object,
-  { family, append = false }: ForwardingHeadersOptions,
-): Record<string, string> {
+export function forwardingHeaders(request: object, options: ForwardingHeadersOptions): Record<string, string> {
   const fix = requireFix(request, 'forwardingHeaders')
+  const { family, append = false }: Partial<ForwardingHeadersOptions> = options ?? {}
   const { decision } = fix
   const hops = append ? hopsAfterClient(fix) : []
   const client = decision.client.address ?? decision.client.node ?? UNKNOWN
@@ -56,21 +57,21 @@ export function forwardingHeaders(
   const list = (field: keyof Seen, none: string): string | undefined => {
     const decided = decision[field]
     if (decided === undefined || decided === '') return undefined
-    const own = hops.length === 0 ? [] : [seen(decision)[field] || none]
+    const own = hops.length === 0 ? [] : [seen(decision)[field] ?? none]
     return [...Array<unknown>(Math.max(hops.length, 1)).fill(decided), ...own].join(', ')
   }
   const lists: Readonly<Record<string, string | undefined>> = {
     'x-forwarded-for': [client, ...hops].map((node) => parseForwardedFor(node)?.address ?? UNKNOWN).join(', '),
     'x-forwarded-proto': list('scheme', ''),
-    'x-forwarded-host': list('host', decision.host ?? ''),
+    'x-forwarded-host': decision.hostname === undefined ? undefined : list('host', decision.host ?? ''),
     'x-forwarded-port': list('port', ''),
     'x-forwarded-prefix': list('prefix', '/'),
   }
+  const sent = new PlainFacts({ ...decision.original, headers: (request as Pick<PlainFacts, 'headers'>).headers })
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(lists)) {
     if (value !== undefined) headers[name] = value
-    else if (new PlainFacts({ ...decision.original, ...(request as Pick<PlainFacts, 'headers'>) }).header(name))
-      headers[name] = ''
+    else if (sent.header(name) !== undefined) headers[name] = ''
   }
   return headers
 }

@@ -4,7 +4,7 @@
  * a line for each request floods the log.
  */
 
-import type { ConnectionInfo, Field, Verdict } from '../trust/connection.ts'
+import { type ConnectionInfo, FIELD_NAMES, type Verdict } from '../trust/connection.ts'
 import { fail, show } from '../trust/error.ts'
 import type { DecisionEvent } from '../trust/options.ts'
 
@@ -16,16 +16,8 @@ export interface WarnOnceOptions {
   readonly everyMs?: number | undefined
 }
 
-const FIELD_NAMES: Readonly<Record<Field, string>> = {
-  for: 'client address',
-  proto: 'scheme',
-  host: 'host',
-  port: 'port',
-  prefix: 'prefix',
-}
-
 const HINTS: Readonly<Partial<Record<Verdict, string>>> = {
-  short: 'is there one proxy less than you think, or does one of them not add to it?',
+  short: 'is there one proxy less than you think, or does one of them not add to it, or replace it?',
   empty: 'does a proxy set the header from a variable that is empty?',
   invalid: 'does a proxy pass on what the client sent?',
 }
@@ -37,9 +29,11 @@ const HINTS: Readonly<Partial<Record<Verdict, string>>> = {
  * @example
  * proxyFix(app, { xFor: 2, onDecision: warnOnce() })
  */
-export function warnOnce({ log = console.warn, everyMs = Infinity }: WarnOnceOptions = {}): (
-  event: DecisionEvent,
-) => void {
+export function warnOnce(options: WarnOnceOptions = {}): (event: DecisionEvent) => void {
+  const { log = console.warn, everyMs = Infinity, ...others } = options
+  if (typeof options !== 'object' || Object.keys(others).length > 0) {
+    fail('warnOnce takes options, log and everyMs, and gives the function to use: write onDecision: warnOnce().')
+  }
   if (typeof everyMs !== 'number' || !(everyMs >= 0)) {
     fail(`The option everyMs of warnOnce must be a number of milliseconds, 0 or more, not ${show(everyMs)}.`)
   }
@@ -64,7 +58,8 @@ export function warnOnce({ log = console.warn, everyMs = Infinity }: WarnOnceOpt
 /** Each trouble of a decision, by its kind. There are few kinds, whatever a client sends. */
 function* troubles(info: ConnectionInfo): Iterable<readonly [kind: string, sentence: string]> {
   const { peer, trusted, verdicts, rejected, refusal } = info
-  if (!trusted) {
+  // A stranger is told of only for the headers that it sent; where it was refused that is what counts.
+  if (!trusted && refusal === undefined) {
     yield [
       'untrusted',
       `${peer.address ?? 'a peer without an address'} is not trusted and sent forwarding headers, which were not believed: if it is a proxy of yours, add it to trustedProxies or let it send the secret.`,
@@ -76,7 +71,7 @@ function* troubles(info: ConnectionInfo): Iterable<readonly [kind: string, sente
     const shown = verdict === 'short' || value === '' ? '' : ` (${escaped(value)})`
     yield [
       `${field} ${verdict}`,
-      `the ${FIELD_NAMES[field]} was not taken from a header, as ${reason}${shown}: ${hint}`,
+      `the ${field === 'for' ? 'client address' : FIELD_NAMES[field]} was not taken from a header, as ${reason}${shown}: ${hint}`,
     ]
   }
   if (refusal !== undefined) {

@@ -51,7 +51,12 @@ export interface AddressSet {
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for whatever is no address, block or name.
  */
 export function addressSet(option: unknown): AddressSet {
-  if (typeof option === 'function') return askedSet(option as TrustPredicate)
+  if (typeof option === 'function') {
+    if (option.constructor.name === 'AsyncFunction') {
+      fail('The option trustedProxies cannot be an async function: who is trusted must be known at once.')
+    }
+    return askedSet(option as TrustPredicate)
+  }
   const blocks: Block[] = []
   const warnings: string[] = []
   let unaddressed = false
@@ -140,7 +145,7 @@ function parseBlock(entry: string, warnings: string[]): Block {
 
 function notAnAddress(entry: string, text: string): string {
   const cannot = `The option trustedProxies cannot take ${show(entry)}`
-  if (entry === '') return `The option trustedProxies has an empty entry: leave it out, or give [] to trust nobody.`
+  if (entry === '') return `${cannot}, an empty entry: leave it out, or give [] to trust nobody.`
   if (entry === '*') {
     return `${cannot}: leave trustedProxies out to believe whoever connects, or list the addresses of your proxies.`
   }

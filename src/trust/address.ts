@@ -62,7 +62,7 @@ export function canonicalAddress(text: string): string | undefined {
 
 /** The same for the address of a socket's peer: a zone (`fe80::1%eth0`) is cut first. */
 export function canonicalPeer(text: string | undefined): string | undefined {
-  return text !== undefined && readPeer(text) ? textOfRead(text) : undefined
+  return text && readPeer(text) ? textOfRead(text) : undefined
 }
 
 /**

@@ -105,9 +105,6 @@ function isNumeric(name: string, start: number, end: number): boolean {
 }
 
 function isUnchangedByUrl(name: string): boolean {
-  try {
-    return new URL(`http://${name}/`).hostname === name
-  } catch {
-    return false
-  }
+  const url = `http://${name}/`
+  return URL.canParse(url) && new URL(url).hostname === name
 }

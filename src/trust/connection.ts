@@ -27,6 +27,15 @@ export type Field = 'for' | 'proto' | 'host' | 'port' | 'prefix'
 /** In the order in which values are decided, reported and refused. */
 export const FIELDS: readonly Field[] = ['for', 'proto', 'host', 'port', 'prefix']
 
+/** What they tell, as people say it. */
+export const FIELD_NAMES: Readonly<Record<Field, string>> = {
+  for: 'address',
+  proto: 'scheme',
+  host: 'host',
+  port: 'port',
+  prefix: 'prefix',
+}
+
 /** Why a field has the value it has; the first that applies, in the order of the list after `trusted`. */
 export type Verdict =
   /** A value that a trusted hop vouches for was used. */

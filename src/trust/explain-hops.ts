@@ -1,10 +1,9 @@
 /** What was each value of the header taken for that tells the client? */
 
-import { canonicalAddress, parseForwardedFor } from './address.ts'
-import type { AddressSet } from './address-set.ts'
+import { readPeer } from './address.ts'
 import type { ConnectionInfo, Field } from './connection.ts'
 import type { ExplainedHop } from './explanation.ts'
-import { elementsFromRight, parseElement, parseNode } from './forwarded.ts'
+import { elementsFromRight } from './forwarded.ts'
 import { valuesFromRight } from './list.ts'
 import type { TrustPolicy } from './policy.ts'
 import type { PlainFacts, Trace } from './resolve.ts'
@@ -15,9 +14,9 @@ const MOST_UNREAD = 5
 
 /** The values of the header that tells the client, from the right. */
 export function forValues(policy: TrustPolicy, facts: PlainFacts): readonly string[] {
-  const { family, counts } = policy.checked
+  const { family } = policy.checked
   const header = facts.header(policy.headerKeys[0]!)
-  if (header === undefined || counts.for === 0) return []
+  if (header === undefined) return []
   if (policy.readsOne) return [header]
   return (family === 'forwarded' ? elementsFromRight : valuesFromRight)(header, Infinity)
 }
@@ -36,7 +35,7 @@ export function explainHops(
   if (client > shown && client <= values.length) places.push(client)
   return places.map((place) => {
     const text = values[place - 1]!
-    const [role, reason] = explainHop(policy, info, place, text, values.length, trace)
+    const [role, reason] = explainHop(policy, info, place, trace)
     return { place, text, role, reason }
   })
 }
@@ -50,39 +49,30 @@ function explainHop(
   policy: TrustPolicy,
   info: ConnectionInfo,
   place: number,
-  text: string,
-  values: number,
   { places, end }: Trace,
 ): readonly [role: ExplainedHop['role'], reason: string] {
   const verdict = info.verdicts.for
   const [client = 0] = places
   const last = Math.max(client, end)
   if (verdict === 'untrusted-peer') return ['unread', 'the peer is not trusted']
+  if (verdict === 'not-configured') return ['unread', `${policy.checked.settings.for} is 0`]
   if (verdict === 'short') return ['unread', 'there are too few values, so none is believed']
   if (place > last) return ['unread', 'nobody vouches for it']
   if (place === client && verdict === 'trusted') {
     if (client < last) return ['client', 'the client: the last hop that is known']
-    return ['client', `the client${clientReason(policy, place, text, values)}`]
+    return ['client', `the client${clientReason(policy, place, info)}`]
   }
   if (place === last) return ['ended', reasonOf(info, 'for')]
   return ['proxy', policy.checked.trustedProxies === undefined ? 'counted as one of your proxies' : 'in trustedProxies']
 }
 
-function clientReason({ checked, readsOne, limits }: TrustPolicy, place: number, text: string, values: number): string {
-  const { trustedProxies, settings, family } = checked
+function clientReason({ checked, readsOne, limits }: TrustPolicy, place: number, { client }: ConnectionInfo): string {
+  const { trustedProxies, settings } = checked
   if (readsOne) return ''
   if (place === limits.places) return `: ${limits.isCount ? settings.for : 'maxHops'} is ${place}`
-  if (trustedProxies === undefined || !holds(trustedProxies, text, family)) return ': not in trustedProxies'
-  return place === values ? ', though in trustedProxies: who came before it is not told' : ''
-}
-
-function holds(proxies: AddressSet, text: string, family: 'x-forwarded' | 'forwarded'): boolean {
-  const address = family === 'forwarded' ? elementAddress(text) : parseForwardedFor(text)?.address
-  return address !== undefined && canonicalAddress(address) === address && proxies.hasRead(address)
-}
-
-function elementAddress(text: string): string | undefined {
-  const element = parseElement(text, 0, text.length)
-  const node = typeof element === 'string' ? undefined : element.for
-  return node === undefined ? undefined : parseNode(node)?.address
+  const { address } = client
+  const isProxy = address !== undefined && readPeer(address) && trustedProxies?.hasRead(address) === true
+  if (isProxy) return ', though in trustedProxies: who came before it is not told'
+  if (!limits.isCount) return ': not in trustedProxies'
+  return `: not in trustedProxies, so ${place} of the ${limits.places} that are counted; list it if it is a proxy of yours`
 }

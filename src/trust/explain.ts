@@ -29,7 +29,7 @@ export class Explanation implements ExplainedDecision {
   constructor(facts: ConnectionFacts, policy: TrustPolicy) {
     const trace: Trace = { places: FIELDS.map(() => 0), end: 0 }
     const plain = new PlainFacts(facts, trace)
-    this.info = new Decision(policy, plain)
+    this.info = new Decision(policy, plain).toInfo()
     this.peer = explainPeer(policy, plain, this.info)
     this.fields = FIELDS.map((field, index) => explainField(policy, plain, this.info, field, trace.places[index]!))
     const values = forValues(policy, plain)
@@ -37,6 +37,12 @@ export class Explanation implements ExplainedDecision {
     this.hops = explainHops(policy, this.info, values, trace)
     this.otherCounts = otherCounts(policy, plain, this.info, values.length, trace)
     this.warnings = policy.warnings
+  }
+
+  /** As data for a report: without the headers as they were received, which hold what nobody should paste (cookies). */
+  toJSON(): object {
+    const { headers: _, ...original } = this.info.original
+    return { ...this, info: { ...this.info, original } }
   }
 
   /** The table: 80 columns without colour, unless asked otherwise. */
@@ -65,7 +71,7 @@ function explainPeer(policy: TrustPolicy, facts: PlainFacts, { peer, trusted }: 
 function peerReason(policy: TrustPolicy, facts: PlainFacts): string {
   const { trustedProxies, secret } = policy.checked
   const canonical = canonicalPeer(facts.peer.address)
-  if (facts.peer.address !== undefined && canonical === undefined) return 'its address is none'
+  if (facts.peer.address && canonical === undefined) return 'its address is none'
   if (!isKnownPeer(policy, facts)) {
     return canonical === undefined ? 'it has no address, and nothing else to know it by' : 'it is not in trustedProxies'
   }
@@ -164,13 +170,13 @@ function otherCounts(
   { places }: Trace,
 ): readonly OtherCount[] {
   const count = policy.checked.counts.for
-  if (policy.readsOne || count === 0) return []
+  if (policy.readsOne) return []
   const set = count === TRUSTED ? places[0]! : count
-  const counts = Array.from({ length: Math.min(values, MOST_COUNTS) + 1 }, (_, hops) => hops)
+  const counts = Array.from({ length: Math.min(Math.max(values, set), MOST_COUNTS) + 1 }, (_, hops) => hops)
   if (set >= counts.length) counts.push(set)
   return counts.map((hops) => {
     const isSet = hops === set
-    const other = isSet ? info : new Decision(withHops(policy, hops), new PlainFacts(facts))
+    const other = isSet ? info : new Decision(withHops(policy, hops), new PlainFacts(facts)).toInfo()
     const { client, scheme, host, port, prefix, verdicts, refusal } = other
     return { hops, isSet, client, scheme, host, port, prefix, verdicts, refusal }
   })

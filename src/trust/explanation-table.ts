@@ -31,8 +31,8 @@ type Row = readonly Cell[]
 const MIN_WIDTH = 40
 const GAP = 2
 const SHORTEST = 4 // of a column that is cut
-const LAST = 12 // of the last column, if there is room
-const MOST_LINES = 4 // of a cell
+const LAST = 24 // of the last column, if it stands beside the others
+const MOST_LINES = 8 // of a cell
 const MOST_TEXT = 1000 // of a cell, whatever a client sends
 
 /** Draws the table. */
@@ -43,19 +43,17 @@ export function explanationTable(explanation: ExplainedDecision, { width = 80, c
   draw.title('Peer')
   draw.rows([
     [
-      { text: clientText(peer) ?? 'no address' },
-      peer.trusted ? { text: 'trusted', style: 'green' } : { text: 'not trusted', style: 'red' },
+      { text: clientText(peer) ?? 'no address', whole: true },
+      peer.trusted
+        ? { text: 'trusted', style: 'green', whole: true }
+        : { text: 'not trusted', style: 'red', whole: true },
       { text: peer.reason },
     ],
   ])
 
-  const [first] = fields
-  if (first !== undefined && hops.length > 0) {
-    draw.title(
-      otherCounts.length > 0
-        ? `${first.header}, from the right (${first.setting})`
-        : `${first.header} (${first.setting})`,
-    )
+  if (hops.length > 0) {
+    const { header, setting } = fields[0]! // that of the client
+    draw.title(otherCounts.length > 0 ? `${header}, from the right (${setting})` : `${header} (${setting})`)
     draw.rows(
       hops.map(({ place, text, role, reason }): Row => {
         const style = ROLE_STYLES[role]
@@ -74,32 +72,36 @@ export function explanationTable(explanation: ExplainedDecision, { width = 80, c
     fields.map(({ field, value, verdict, reason }): Row => {
       const style = VERDICT_STYLES[verdict]
       return [
-        { text: LABELS[field] },
-        { text: value || '(none)', style },
+        { text: LABELS[field], whole: true },
+        { text: value || '(none)', style, whole: field === 'for' },
         { text: verdict, style, whole: true },
         { text: reason },
       ]
     }),
   )
   if (info.refusal !== undefined) {
-    draw.rows([[{ text: `refused with ${info.refusal.status}`, style: 'red' }, { text: info.refusal.reason }]])
+    draw.rows([
+      [{ text: `refused with ${info.refusal.status}`, style: 'red', whole: true }, { text: info.refusal.reason }],
+    ])
   }
 
   if (peer.trusted && otherCounts.length > 0) {
-    draw.title('With other hop counts')
+    draw.title('With other hop counts for the client')
     draw.rows(
       otherCounts.map(({ hops: count, isSet, client, scheme, host, prefix, verdicts, refusal }): Row => {
         const style: Style = isSet ? 'bold' : 'plain'
-        const outcome = refusal === undefined ? verdicts.for : `${verdicts.for}, refused`
+        const verdict = isSet || verdicts.for !== 'trusted' ? verdicts.for : 'would be believed'
+        const outcome = refusal === undefined ? verdict : `${verdict}, refused`
         return [
           { text: isSet ? '>' : '', style },
           { text: String(count), style },
-          { text: clientText(client) ?? '(none)', style },
+          { text: client.address ?? client.node ?? '(none)', style, whole: true },
           { text: outcome, style, whole: true },
           { text: `${scheme}://${host ?? '(no host)'}${prefix}`, style },
         ]
       }),
     )
+    draw.rows([[{ text: HIGHER, style: 'dim' }]])
   }
 
   if (warnings.length > 0) {
@@ -126,6 +128,9 @@ const VERDICT_STYLES: Readonly<Record<Verdict, Style>> = {
   invalid: 'red',
 }
 
+const HIGHER =
+  'A higher count is right only if your own proxies wrote that many values: further left stands what the client sent.'
+
 const LABELS = { for: 'client', proto: 'scheme', host: 'host', port: 'port', prefix: 'prefix' } as const
 
 /** Lines of a table, no wider than asked: the last column is wrapped, those before it are cut. */
@@ -147,34 +152,56 @@ class Drawing {
   rows(rows: readonly Row[]): void {
     const widths: number[] = []
     const isWhole: boolean[] = []
+    let last = 0
     for (const row of rows) {
-      for (const [column, { text, whole = false }] of row.slice(0, -1).entries()) {
-        widths[column] = Math.max(widths[column] ?? 0, visible(text).length)
-        isWhole[column] ||= whole
+      for (const [column, { text, whole = false }] of row.entries()) {
+        const { length } = visible(text)
+        if (column === row.length - 1) last = Math.max(last, length)
+        else {
+          widths[column] = Math.max(widths[column] ?? 0, length)
+          isWhole[column] ||= whole
+        }
       }
     }
-    // What is left for the columns that may be cut, when the whole ones and a last one are there.
-    const kept = widths.reduce((sum, width, column) => sum + GAP + (isWhole[column] === true ? width : 0), GAP + LAST)
-    const cuttable = isWhole.filter((whole) => !whole).length
-    const most = Math.max(Math.floor((this.#width - kept) / cuttable), SHORTEST)
-    for (const column of widths.keys()) if (isWhole[column] !== true) widths[column] = Math.min(widths[column]!, most)
-    for (const row of rows) this.#row(row, widths)
+    // The last column stands beside the others where there is room for it, else below them.
+    const beside = Math.min(last, LAST)
+    const kept = widths.reduce((sum, width, column) => sum + GAP + (isWhole[column] === true ? width : 0), GAP)
+    const isStacked = kept + beside + SHORTEST * isWhole.filter((whole) => !whole).length > this.#width
+    let room = this.#width - kept - (isStacked ? 0 : beside)
+    // What is left is shared by the columns that may be cut: the narrow ones first, so that the wide ones have what
+    // those leave.
+    const cuttable = [...widths.keys()].filter((column) => isWhole[column] !== true)
+    cuttable.sort((a, b) => widths[a]! - widths[b]!)
+    for (const [index, column] of cuttable.entries()) {
+      const share = Math.max(Math.floor(room / (cuttable.length - index)), SHORTEST)
+      widths[column] = Math.min(widths[column]!, share)
+      room -= widths[column]
+    }
+    for (const row of rows) this.#row(row, widths, isStacked)
   }
 
   text(): string {
     return this.#lines.join('\n')
   }
 
-  #row(row: Row, widths: readonly number[]): void {
+  #row(row: Row, widths: readonly number[], isStacked: boolean): void {
     let line = ' '.repeat(GAP)
     let column = GAP
     for (const [index, { text, style }] of row.slice(0, -1).entries()) {
-      const width = widths[index]!
+      const width = Math.min(widths[index]!, this.#width - GAP - GAP)
+      if (column + width > this.#width) {
+        this.#lines.push(line.trimEnd())
+        ;[line, column] = [' '.repeat(GAP + GAP), GAP + GAP]
+      }
       const shown = cut(visible(text), width)
       line += this.#styled(shown, style) + ' '.repeat(width - shown.length + GAP)
       column += width + GAP
     }
     const last = row.at(-1)!
+    if (isStacked && row.length > 1) {
+      this.#lines.push(line.trimEnd())
+      ;[line, column] = [' '.repeat(GAP + GAP), GAP + GAP]
+    }
     const room = this.#width - column
     const [first = '', ...more] = wrapped(cut(visible(last.text), MOST_LINES * room), room)
     this.#lines.push((line + this.#styled(first, last.style)).trimEnd())

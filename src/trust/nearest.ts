@@ -2,7 +2,7 @@
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const wanted = plain(name)
   let best: string | undefined
-  let bestDistance = Math.min(5, Math.max(2, Math.floor(wanted.length / 2))) + 1
+  let bestDistance = (wanted.length < 4 ? 1 : Math.min(5, Math.max(2, Math.floor(wanted.length / 2)))) + 1
   for (const candidate of names) {
     const distance = editDistance(wanted, plain(candidate))
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]

@@ -6,7 +6,7 @@
 
 import { type AddressSet, addressSet, type TrustPredicate } from './address-set.ts'
 import { parseAuthority } from './authority.ts'
-import { FIELDS, type ConnectionInfo, type Field } from './connection.ts'
+import { type ConnectionInfo, type Field, FIELD_NAMES, FIELDS } from './connection.ts'
 import { fail, show } from './error.ts'
 import { nearest } from './nearest.ts'
 import { checkSecret, type Secret, type SecretOption } from './secret.ts'
@@ -33,7 +33,8 @@ export interface ProxyFixOptions {
   readonly xFor?: HopCount | undefined
   /**
    * The same for `X-Forwarded-Proto`, the client's scheme. `'trusted'`, here and below, takes the value of the very hop
-   * that `xFor: 'trusted'` found to be the client. @default 1
+   * that `xFor: 'trusted'` found to be the client: for proxies that each append to the header. Most replace it, and then
+   * the count is 1. @default 1
    */
   readonly xProto?: HopCount | undefined
   /** The same for `X-Forwarded-Host`, the host the client asked for. @default 0 */
@@ -49,8 +50,7 @@ export interface ProxyFixOptions {
   readonly forwarded?: HopCount | undefined
   /**
    * Who may speak for others at all: addresses, CIDR blocks, `'loopback'`, `'linklocal'`, `'private'` (also called
-   * `'uniquelocal'`), `'unix'` (a peer without an address: on a unix socket, or where the platform shows none); as a
-   * list, or in text with commas. `[]` is nobody. Or a function that is given an address in canonical text, `''` for
+   * `'uniquelocal'`), `'unix'` (a peer without an address, on a unix socket); as a list, or in text with commas. `[]` is nobody. Or a function that is given an address in canonical text, `''` for
    * none: only `true` trusts, and a throw does not. @default whoever connects (Werkzeug's rule)
    */
   readonly trustedProxies?: string | readonly string[] | TrustPredicate | undefined
@@ -193,7 +193,7 @@ export function checkOptions(options: ProxyFixOptions): CheckedOptions {
   }
   const counts = family === 'forwarded' ? forwardedCounts(options) : xForwardedCounts(options)
   if (family === 'forwarded' && counts.for === TRUSTED) checkWalk('forwarded', trustedProxies)
-  if (family === 'x-forwarded') checkLockStep(counts, trustedProxies)
+  if (family === 'x-forwarded') checkLockStep(counts, trustedProxies, clientIpHeader !== undefined)
   const { socket = true, onDecision } = options
   if (typeof socket !== 'boolean') fail(`The option socket must be true or false, not ${show(socket)}.`)
   if (onDecision !== undefined && typeof onDecision !== 'function') {
@@ -224,27 +224,30 @@ export function warningsFor(checked: CheckedOptions, options: ProxyFixOptions): 
   const { counts, trustedProxies, secret } = checked
   const warnings = [...(trustedProxies?.warnings ?? [])]
   const isRead = FIELDS.some((field) => counts[field] !== 0)
+  const read = listed(FIELDS.filter((field) => counts[field] !== 0).map((field) => FIELD_NAMES[field]))
   if (isRead && trustedProxies === undefined && secret === undefined) {
     warnings.push(
-      'Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its address; better, list them in trustedProxies.',
+      `Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its ${read}; better, list them in trustedProxies.`,
     )
+  }
+  if (!isRead && (trustedProxies !== undefined || secret !== undefined)) {
+    warnings.push('No header is believed, as every count is 0: trustedProxies and secret do nothing alone.')
   }
   if (trustedProxies?.isEmpty === true) {
     warnings.push('trustedProxies is empty, so nobody is believed and no header is ever read.')
   }
-  if (secret?.values.some((value) => value.length < SAFE_SECRET) === true) {
-    warnings.push(
-      `A value of secret has fewer than ${SAFE_SECRET} characters and may be guessed: use a long random text.`,
-    )
+  if (secret?.isGuessable === true) {
+    warnings.push('A value of secret has fewer than 20 characters and may be guessed: use a long random text.')
   }
   for (const field of FIELDS) {
     const count = counts[field]
     if (checked.family === 'forwarded' || field === 'for' || count < 2) continue
-    if (counts.for === 0) {
+    if (counts.for === 0 || checked.clientIpHeader !== undefined) {
+      const beside = counts.for === 0 ? 'while xFor is 0' : 'beside clientIpHeader'
       warnings.push(
-        `${COUNTS[field]} is ${count} while xFor is 0: nothing shows that a request came through ${count} proxies, so a client behind fewer of them writes the value itself.`,
+        `${COUNTS[field]} is ${count} ${beside}: nothing shows that a request came through ${count} proxies, so a client behind fewer of them writes the value itself.`,
       )
-    } else if (checked.clientIpHeader === undefined && counts.for !== TRUSTED && count > counts.for) {
+    } else if (counts.for !== TRUSTED && count > counts.for) {
       warnings.push(
         `${COUNTS[field]} is ${count} while xFor is ${counts.for}: that value was written further away from you than the client's address, by whoever stands there.`,
       )
@@ -261,15 +264,32 @@ export function warningsFor(checked: CheckedOptions, options: ProxyFixOptions): 
   return warnings
 }
 
-const SAFE_SECRET = 16
+/** A list as people write it: `address and scheme`. */
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
+
+/** What the options are called elsewhere, where the nearest name would be another's. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  trust: 'trustedProxies',
+  trustproxy: 'trustedProxies',
+  proxies: 'trustedProxies',
+  xforwardedfor: 'xFor',
+  xforwardedproto: 'xProto',
+  xforwardedhost: 'xHost',
+  xforwardedport: 'xPort',
+  xforwardedprefix: 'xPrefix',
+  ipheader: 'clientIpHeader',
+  hosts: 'allowedHosts',
+}
 
 function checkName(name: string): void {
   if (KNOWN.includes(name)) return
-  const near = nearest(name, KNOWN)
+  const near = ELSEWHERE[name.toLowerCase().replaceAll(/[_-]/g, '')] ?? nearest(name, KNOWN)
   fail(
     near === undefined
-      ? `There is no option ${show(name)}: proxyFix knows ${KNOWN.join(', ')}.`
-      : `There is no option ${show(name)}: did you mean ${near}?`,
+      ? `There is no option ${name}: proxyFix knows ${KNOWN.join(', ')}.`
+      : `There is no option ${name}: did you mean ${near}?`,
   )
 }
 
@@ -302,13 +322,15 @@ function xForwardedCounts(options: ProxyFixOptions): CheckedOptions['counts'] {
 }
 
 /** The fields that take the value of the hop that a walk finds need the walk. */
-function checkLockStep(counts: CheckedOptions['counts'], trustedProxies: AddressSet | undefined): void {
+function checkLockStep(counts: CheckedOptions['counts'], trustedProxies: AddressSet | undefined, isOne: boolean): void {
   const field = FIELDS.find((one) => counts[one] === TRUSTED)
   if (field === undefined) return
   checkWalk(COUNTS[field], trustedProxies)
   if (counts.for === TRUSTED) return
   fail(
-    `The option ${COUNTS[field]} is 'trusted', so xFor must be 'trusted' too: its walk finds the hop whose value ${COUNTS[field]} takes.`,
+    isOne
+      ? `The option ${COUNTS[field]} is 'trusted', which takes the value of the hop that a walk finds, and beside clientIpHeader there is no walk: give a number.`
+      : `The option ${COUNTS[field]} is 'trusted', so xFor must be 'trusted' too: its walk finds the hop whose value ${COUNTS[field]} takes.`,
   )
 }
 
@@ -352,7 +374,8 @@ const TAKEN: readonly string[] = [...Object.values(SOURCES), 'Forwarded', 'Host'
 /** The name of a header that an option names, in lower case. */
 function headerName(option: string, value: unknown): string {
   if (typeof value !== 'string' || !TOKEN.test(value)) {
-    fail(`The option ${option} must be the name of a header, like 'X-Real-IP', not ${show(value)}.`)
+    const example = option === 'clientIpHeader' ? 'X-Real-IP' : 'X-Origin-Verify'
+    fail(`The option ${option} must be the name of a header, like '${example}', not ${show(value)}.`)
   }
   const lower = value.toLowerCase()
   const taken = TAKEN.find((name) => name.toLowerCase() === lower)
@@ -373,6 +396,9 @@ function countOf(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (value === 'trusted') return TRUSTED
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  if (typeof value === 'string' && /^\d+$/.test(value)) {
+    fail(`The option ${name} must be a number, not the text ${show(value)}: write Number(…) around it.`)
+  }
   return fail(
     `The option ${name} must be a whole number of proxies, 0 or more, or 'trusted', not ${show(value)}: give 0 to ignore the header, 1 for one proxy.`,
   )
@@ -460,11 +486,8 @@ function toAscii(text: string): string | undefined {
   // Letters, marks, digits, dots and hyphens, some of them not ASCII: nothing that the parser could take for syntax
   // or repair, as it would 192.0.2.
   if (!/^[\p{L}\p{M}\p{N}.\-_]+$/u.test(text) || /^[\x20-\x7e]*$/.test(text)) return undefined
-  try {
-    return new URL(`http://${text}/`).hostname
-  } catch {
-    return undefined
-  }
+  const url = `http://${text}/`
+  return URL.canParse(url) ? new URL(url).hostname : undefined
 }
 
 function withoutTrailingDot(name: string): string {

@@ -71,11 +71,12 @@ export function trustPolicy(options: ProxyFixOptions | TrustPolicy = {}): TrustP
   return new TrustPolicy(checked, warningsFor(checked, options))
 }
 
-/**
- * The same policy with another hop count: for the client, and for all fields that are believed as far as it is.
- */
+/** The same policy with another hop count for the client, and for the fields that go by it. */
 export function withHops({ checked }: TrustPolicy, hops: number): TrustPolicy {
-  const counts = { ...checked.counts }
-  for (const field of FIELDS) if (counts[field] === checked.counts.for) counts[field] = hops
+  const counts = { ...checked.counts, for: hops }
+  for (const field of FIELDS) {
+    const goesByClient = checked.family === 'forwarded' || checked.counts[field] === TRUSTED
+    if (goesByClient && checked.counts[field] !== 0) counts[field] = hops
+  }
   return new TrustPolicy({ ...checked, counts }, [])
 }

@@ -22,14 +22,15 @@ import {
   type RejectedValue,
   type Verdict,
 } from './connection.ts'
+import { fail } from './error.ts'
 import { elementsFromRight } from './forwarded.ts'
 import { countValues, fromRight, wholeValue } from './list.ts'
 import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { trustPolicy, type TrustPolicy } from './policy.ts'
 import { parsePort } from './port.ts'
 import { parsePrefix, trimPrefix } from './prefix.ts'
+import { provenanceOf } from './provenance.ts'
 import { defaultPort, parseScheme } from './scheme.ts'
-import { holdsSecret } from './secret.ts'
 import { type Flaw, type Walk, walkElements, walkList } from './walk.ts'
 
 /** Facts that a decision can be made on: they know how to read a header off the request that they are of. */
@@ -37,12 +38,10 @@ export interface ReadableFacts extends ConnectionFacts {
   /** One header, all its lines joined in order; the name is given in lower case. */
   header(name: string): string | undefined
   /**
-   * Why the headers cannot be judged. If any is configured a request of a known peer is refused: neither what they
-   * say nor that they say nothing can be believed.
+   * Why the request cannot be judged. If any header is configured it is refused: neither what they say nor that they
+   * say nothing can be believed.
    */
   readonly flaw?: string | undefined
-  /** Whether a peer without an address may be anybody, where else it is taken to be on a unix socket. */
-  readonly isPeerUnknown?: boolean
   /** Takes note of what the decision looks at. */
   readonly trace?: Trace | undefined
 }
@@ -146,8 +145,7 @@ export class Decision implements ConnectionInfo {
     const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
     this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
 
-    const flaw = isKnown ? facts.flaw : undefined
-    this.refusal = flaw !== undefined || policy.mayRefuse ? this.#refuse(policy, flaw) : undefined
+    this.refusal = facts.flaw !== undefined || policy.mayRefuse ? this.#refuse(policy, facts.flaw) : undefined
   }
 
   get peer(): Endpoint {
@@ -180,18 +178,14 @@ export class Decision implements ConnectionInfo {
 
   get original(): ConnectionInfo['original'] {
     const { peer, scheme, host, prefix = '', headers } = this.#facts
-    return { peer, scheme, host, prefix, headers }
+    return { peer: { ...peer }, scheme, host, prefix, headers }
   }
 
-  /** The whole decision as plain data, for logs. */
-  toJSON(): ConnectionInfo {
+  /** The whole decision as plain data, which no change of the facts reaches. */
+  toInfo(): ConnectionInfo {
     const { client, peer, scheme, host, hostname, port, prefix, trusted, verdicts, rejected, refusal, original } = this
-    return { client, peer, scheme, host, hostname, port, prefix, trusted, verdicts, rejected, refusal, original }
-  }
-
-  static {
-    // What console.log shows: all of it, not only the own fields.
-    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: this.prototype.toJSON })
+    const info = { client, peer, scheme, host, hostname, port, prefix, trusted, verdicts, rejected, original }
+    return refusal === undefined ? info : { ...info, refusal }
   }
 
   /** Finds the client by a walk past trusted proxies, or by an element of `Forwarded`. */
@@ -260,7 +254,7 @@ export class Decision implements ConnectionInfo {
       this.#reject(index, text, shortReason(text, index, policy))
       return this.#judge(index, SHORT)
     }
-    if (element === 'empty') return this.#empty(index)
+    if (element === 'empty') return this.#empty(index, text)
     if (element === 'bad') return this.#invalid(index, text, ELEMENT_GRAMMAR)
     if (typeof element !== 'object') return this.#judge(index, ABSENT) // the client is the peer
     const value = index === PROTO ? element.proto : element.host
@@ -268,8 +262,8 @@ export class Decision implements ConnectionInfo {
     return value === '' ? this.#empty(index) : value
   }
 
-  #empty(index: number): undefined {
-    this.#reject(index, '', IS_EMPTY)
+  #empty(index: number, text = ''): undefined {
+    this.#reject(index, text, IS_EMPTY)
     return this.#judge(index, EMPTY)
   }
 
@@ -335,7 +329,7 @@ export class Decision implements ConnectionInfo {
  * info.client.address // '203.0.113.7'
  */
 export function resolveConnection(facts: ConnectionFacts, options?: ProxyFixOptions | TrustPolicy): ConnectionInfo {
-  return new Decision(trustPolicy(options), new PlainFacts(facts))
+  return new Decision(trustPolicy(options), new PlainFacts(facts)).toInfo()
 }
 
 /** Facts that a program wrote down. */
@@ -347,7 +341,12 @@ export class PlainFacts implements ReadableFacts {
   readonly headers: ConnectionFacts['headers']
   readonly trace: Trace | undefined
 
-  constructor({ peer, scheme, host, prefix, headers }: ConnectionFacts, trace?: Trace) {
+  /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for what are no facts. */
+  constructor(facts: ConnectionFacts, trace?: Trace) {
+    const { peer, scheme, host, prefix, headers }: Partial<ConnectionFacts> = facts ?? {}
+    if (!isObject(peer) || !isObject(headers) || typeof scheme !== 'string') {
+      fail("A decision needs facts like { peer: { address: '10.0.0.1' }, scheme: 'http', headers: {} }.")
+    }
     this.peer = peer
     this.scheme = scheme
     this.host = host
@@ -366,26 +365,31 @@ export class PlainFacts implements ReadableFacts {
       if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
       if (!Object.hasOwn(record, key)) continue
       const value = record[key]
-      const text = Array.isArray(value) ? value.join(', ') : value
+      const text = Array.isArray(value) && value.length > 0 ? value.join(', ') : value
       if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
     }
     return joined
   }
 }
 
+function isObject<T>(value: T): value is T & object {
+  return typeof value === 'object' && value !== null
+}
+
 /** Whether this peer is one of those that may speak for others, as far as its address tells. */
 export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts): boolean {
   const { trustedProxies: proxies, secret } = checked
   const { address } = facts.peer
-  if (address !== undefined) return readPeer(address) && (proxies === undefined || proxies.hasRead(address))
+  if (address) return readPeer(address) && (proxies === undefined || proxies.hasRead(address))
   if (proxies === undefined) return true
-  if (secret !== undefined && !proxies.isEmpty) return true // which it has to prove
-  return facts.isPeerUnknown !== true && proxies.hasUnaddressed()
+  if (provenanceOf(facts).isPeerUnknown !== true && proxies.hasUnaddressed()) return true
+  return secret !== undefined && !proxies.isEmpty // which stands for the address, and has to be proven
 }
 
 /** Whether it has proven itself, if that is asked for. */
 export function isProven({ checked: { secret } }: TrustPolicy, facts: ReadableFacts): boolean {
-  return secret === undefined || (facts.flaw === undefined && holdsSecret(facts.header(secret.header), secret.values))
+  if (secret === undefined) return true
+  return facts.flaw === undefined && (provenanceOf(facts).isProven ?? secret.isProvenBy(facts.header(secret.header)))
 }
 
 function shortReason(list: string, index: number, { checked }: TrustPolicy): string {

@@ -11,7 +11,10 @@ export interface Secret {
   /** The name of the header as it was given, and in lower case. */
   readonly name: string
   readonly header: string
-  readonly values: readonly string[]
+  /** Whether the header proves a proxy. The time it takes tells nothing of how much was right. */
+  readonly isProvenBy: (given: string | undefined) => boolean
+  /** Whether a value is short enough to be guessed. */
+  readonly isGuessable: boolean
 }
 
 /** The option `secret`: a header that only your proxies send. */
@@ -22,8 +25,11 @@ export interface SecretOption {
   readonly values: string | readonly string[]
 }
 
+const SAFE_LENGTH = 20
+
 /**
- * Checks the option `secret`.
+ * Checks the option `secret`. What comes out of it keeps the values to itself: a policy hangs on every fixed request,
+ * and requests are printed.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a header that cannot carry it, or a value that is none.
  */
 export function checkSecret(option: unknown, headerName: (option: string, value: unknown) => string): Secret {
@@ -32,30 +38,35 @@ export function checkSecret(option: unknown, headerName: (option: string, value:
   }
   const { header, values, ...others } = option as Readonly<Record<string, unknown>>
   const [other] = Object.keys(others)
-  if (other !== undefined) fail(`The option secret has header and values, and no ${show(other)}.`)
+  if (other !== undefined) fail(`The option secret has header and values, and no ${other}.`)
   const list: readonly unknown[] = Array.isArray(values) ? values : [values]
   if (list.length === 0) fail('The option secret has no values: give the text that your proxies send.')
+  // Their text stays out of the messages: those end up in logs.
+  const checked = list.map((value, index) => {
+    const which = list.length === 1 ? 'value' : `value ${index + 1}`
+    if (value === undefined || value === '') {
+      fail(
+        `The ${which} of the option secret is ${value === '' ? 'empty' : 'undefined'}: is an environment variable missing?`,
+      )
+    }
+    if (typeof value !== 'string') fail(`The ${which} of the option secret must be text, not ${kindOf(value)}.`)
+    if (!/^[\x20-\x7e]+$/.test(value) || value.includes(',') || value !== value.trim()) {
+      fail(
+        `The ${which} of the option secret has a character that it cannot have: use visible ASCII without commas (one would make two headers look like one), and no blank at either end.`,
+      )
+    }
+    return value
+  })
   return {
     name: String(header),
     header: headerName('secret.header', header),
-    // Their text stays out of the messages: those end up in logs.
-    values: list.map((value, index) => {
-      const which = list.length === 1 ? 'value' : `value ${index + 1}`
-      if (typeof value !== 'string') fail(`The ${which} of the option secret must be text, not ${kindOf(value)}.`)
-      if (value === '') fail(`The ${which} of the option secret is empty: is an environment variable missing?`)
-      if (!/^[\x21-\x7e]+$/.test(value) || value.includes(',')) {
-        fail(
-          `The ${which} of the option secret has a character that it cannot have: use visible ASCII without blanks and commas (a comma would make two headers look like one).`,
-        )
-      }
-      return value
-    }),
+    isProvenBy: (given) => given !== undefined && holds(given, checked),
+    isGuessable: checked.some((value) => value.length < SAFE_LENGTH),
   }
 }
 
-/** Whether the header holds one of the values. The time it takes tells nothing of how much was right. */
-export function holdsSecret(given: string | undefined, values: readonly string[]): boolean {
-  if (given === undefined) return false
+/** Looks at every value, whichever is right. */
+function holds(given: string, values: readonly string[]): boolean {
   let found = false
   for (const value of values) found = isEqual(value, given) || found
   return found
@@ -70,5 +81,5 @@ function isEqual(value: string, given: string): boolean {
 }
 
 function kindOf(value: unknown): string {
-  return typeof value === 'object' || value === undefined ? show(value) : `a ${typeof value}`
+  return typeof value === 'object' ? show(value) : `a ${typeof value}`
 }
