@@ -9,6 +9,8 @@ export interface OptionShape {
   readonly type: 'string' | 'boolean'
   readonly short?: string
   readonly multiple?: boolean
+  /** What people call it who know it from elsewhere: not taken, but a hint is given. Lower case, letters only. */
+  readonly aliases?: readonly string[]
 }
 
 /** The options of a command, by their long names. */
@@ -23,7 +25,7 @@ export interface Arguments {
 /** @throws UsageError for an unknown option, a missing or superfluous value, or one option typed twice. */
 export function readArguments(args: readonly string[], shapes: OptionShapes): Arguments {
   const { tokens, positionals } = parseArgs({
-    args: attachNumbers(args, shapes),
+    args: [...args],
     options: Object.fromEntries(shapes),
     strict: false,
     allowPositionals: true,
@@ -32,11 +34,13 @@ export function readArguments(args: readonly string[], shapes: OptionShapes): Ar
   const options = new Map<string, string[]>()
   for (const token of tokens) {
     if (token.kind !== 'option') continue
-    const { name, rawName, value } = token
+    const { name, rawName, value, inlineValue } = token
     const shape = shapes.get(name)
     if (shape === undefined) throw new UsageError(unknownOption(rawName, name, shapes))
     if (shape.type === 'boolean' && value !== undefined) throw new UsageError(`The option ${rawName} takes no value.`)
-    if (shape.type === 'string' && value === undefined) throw new UsageError(`The option ${rawName} needs a value.`)
+    // Another option is not its value: the value of `--trust $PROXIES --json` is missing when that variable is empty.
+    const isMissing = value === undefined || (inlineValue === false && isOption(value))
+    if (shape.type === 'string' && isMissing) throw new UsageError(`The option ${rawName} needs a value.`)
     const values = options.get(name) ?? []
     if (values.length > 0 && shape.multiple !== true) throw new UsageError(`The option ${rawName} was given twice.`)
     options.set(name, [...values, value ?? ''])
@@ -44,24 +48,26 @@ export function readArguments(args: readonly string[], shapes: OptionShapes): Ar
   return { options, positionals }
 }
 
-/** `--x-for -1` is a bad value, not an option named -1: say so where the value is judged. */
-function attachNumbers(args: readonly string[], shapes: OptionShapes): string[] {
-  const attached: string[] = []
-  for (let index = 0; index < args.length; index++) {
-    const name = args[index]!
-    const value = args[index + 1]
-    const takesValue = name.startsWith('--') && shapes.get(name.slice(2))?.type === 'string'
-    if (takesValue && value !== undefined && /^-\d/.test(value)) {
-      attached.push(`${name}=${value}`)
-      index++
-    } else attached.push(name)
-  }
-  return attached
+/** `--x-for -1` is a bad value, not an option named -1: say so where the value is judged. A dash alone is no option. */
+function isOption(text: string): boolean {
+  return /^-[^\d]/.test(text)
 }
 
 function unknownOption(rawName: string, name: string, shapes: OptionShapes): string {
-  if (shapes.has('bind') && (name === 'port' || name === 'p'))
-    return `There is no option ${rawName}: write -b :PORT for every interface, or -b HOST:PORT.`
-  const near = nearest(name, [...shapes.keys()])
-  return `There is no option ${rawName}: ${near === undefined ? 'try --help.' : `did you mean --${near}?`}`
+  const hint = ADDRESS_NAMES.has(name) ? addressHint(shapes) : nameHint(name, shapes)
+  return `There is no option ${rawName}: ${hint ?? 'try --help.'}`
+}
+
+/** How other servers take an address: nearest is an option that believes a header, which is not what is meant. */
+const ADDRESS_NAMES: ReadonlySet<string> = new Set(['port', 'p', 'host'])
+
+function addressHint(shapes: OptionShapes): string | undefined {
+  return shapes.has('bind') ? 'write -b :PORT for every interface, or -b HOST:PORT.' : undefined
+}
+
+function nameHint(name: string, shapes: OptionShapes): string | undefined {
+  const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
+  const [alias] = [...shapes].find(([, { aliases }]) => aliases?.includes(plain)) ?? []
+  const near = alias ?? nearest(name, [...shapes.keys()])
+  return near === undefined ? undefined : `did you mean --${near}?`
 }

@@ -2,7 +2,9 @@
 
 import { canonicalPeer, type Endpoint } from '../trust/address.ts'
 import { explain, type Explanation } from '../trust/explain.ts'
+import { trustPolicy } from '../trust/policy.ts'
 import { parsePort } from '../trust/port.ts'
+import { resolveConnection } from '../trust/resolve.ts'
 import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
 import { headerLine, type HeaderLine, RequestHeadReader } from './request-head.ts'
 import { tableOptionsFor } from './terminal.ts'
@@ -21,10 +23,11 @@ taken for, and what other counts would have given. The request is the one that y
                       done anyway
       --peer ADDRESS[:PORT]
                       who is connected to the app: your last proxy. IPv6 with a port in brackets; unix for a peer
-                      without an address (default 127.0.0.1)
+                      without an address (default 127.0.0.1, or an address that --trust has)
       --scheme SCHEME http or https, how that proxy reached the app (default http)
       --host HOST     the host it asked for (default: the Host header)
-      --json          print JSON instead of a table
+      --json          print JSON instead of a table, which is as wide as the terminal, 120 columns at most, and
+                      80 columns wide when the output is not a terminal
   -h, --help          show this
 
 ${TRUST_HELP}
@@ -49,23 +52,27 @@ const SHAPES: OptionShapes = new Map<string, OptionShape>([
   ['help', { type: 'boolean', short: 'h' }],
 ])
 
-const USUAL_PEER = '127.0.0.1'
+/** Who connects when nobody says: an app and its proxy mostly share a machine. */
+const USUAL_PEER: Endpoint = { address: '127.0.0.1' }
+/** Who else may, so that each name that --trust takes has one of them; the last is on a unix socket. */
+const OTHER_PEERS: readonly Endpoint[] = [{ address: '10.0.0.1' }, { address: '169.254.0.1' }, { address: '::1' }, {}]
 
 export async function explainCommand(args: readonly string[]): Promise<void> {
   const given = readArguments(args, SHAPES)
   if (given.options.has('help')) return void process.stdout.write(HELP)
   const trust = trustOptions(given)
+  const policy = trustPolicy(trust) // before the request is waited for
   const peerText = given.options.get('peer')?.[0]
-  const peer = peerOf(peerText ?? USUAL_PEER)
+  const peer = peerText === undefined ? peerAmong(given.options.get('trust')) : peerOf(peerText)
   const scheme = schemeOf(given.options.get('scheme')?.[0])
   const lines = await requestOf(given)
 
   const host = given.options.get('host')?.[0] ?? lines.find(({ name }) => name === 'host')?.value
-  const explanation = explain({ peer, scheme, host, headers: recordOf(lines) }, trust)
+  const explanation = explain({ peer, scheme, host, headers: recordOf(lines) }, policy)
   if (trust === undefined)
     say('No option says whom to believe: these are the defaults of proxyFix, xFor 1 and xProto 1.')
-  if (peerText === undefined && trust?.trustedProxies !== undefined && !explanation.peer.trusted) {
-    say(`The peer is ${USUAL_PEER}, as no --peer is given: name the address from which your last proxy connects.`)
+  if (peerText === undefined && peer !== USUAL_PEER) {
+    say(`No --peer was given: taken to be ${peer.address ?? 'one without an address (unix)'}, which --trust has.`)
   }
   write(given.options.has('json') ? jsonOf(explanation) : tableOf(explanation))
 }
@@ -131,6 +138,23 @@ function recordOf(lines: readonly HeaderLine[]): Readonly<Record<string, readonl
   const record = Object.create(null) as Record<string, string[]>
   for (const { name, value } of lines) (record[name] ??= []).push(value)
   return record
+}
+
+/**
+ * The peer when none was named: one that is among the trusted, as of a stranger there is nothing to explain.
+ * @param lists What --trust was given.
+ */
+function peerAmong(lists: readonly string[] | undefined): Endpoint {
+  if (lists === undefined) return USUAL_PEER
+  const policy = trustPolicy({ trustedProxies: lists })
+  const named = lists
+    .flatMap((list) => list.split(','))
+    .map((entry) => canonicalPeer(entry.split('/', 1)[0]!.trim()))
+    .filter((address) => address !== undefined)
+    .map((address): Endpoint => ({ address }))
+  const isTrusted = (peer: Endpoint): boolean =>
+    resolveConnection({ peer, scheme: 'http', headers: {} }, policy).trusted
+  return [USUAL_PEER, ...named, ...OTHER_PEERS].find(isTrusted) ?? USUAL_PEER
 }
 
 function peerOf(text: string): Endpoint {

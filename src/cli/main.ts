@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { explainCommand } from './explain.ts'
+import { inFlags } from './flags.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -54,7 +55,9 @@ try {
 } catch (error) {
   const isOurs = error instanceof ProxyFixError
   if (!isOurs && !(error instanceof UsageError)) throw error
-  process.stderr.write(`proxyfix: ${error.message}\n`)
+  // Other errors tell what an app's own code did, where options have the names that they have in code.
+  const isTyped = isOurs && error.code === 'ERR_PROXYFIX_OPTION'
+  process.stderr.write(`proxyfix: ${isTyped ? inFlags(error.message) : error.message}\n`)
   // The app's module may have left timers or sockets behind, which must not keep a failed start alive.
   process.exit(isOurs ? EXIT_CODES[error.code] : USAGE)
 }

@@ -4,6 +4,7 @@ import { loadApp } from '../server/load-app.ts'
 import { isEveryInterface, type RunningServer, serve, type ServeOptions, urlOf } from '../server/serve.ts'
 import { trustPolicy } from '../trust/policy.ts'
 import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
+import { inFlags } from './flags.ts'
 import { TRUST_HELP, TRUST_SHAPES, trustOptions } from './trust-options.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -44,7 +45,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     )
   }
   if (options.proxyFix !== undefined && !server.addresses.every(({ address }) => isLoopback(address))) {
-    for (const warning of trustPolicy(options.proxyFix).warnings) say(`Warning: ${warning}`)
+    for (const warning of trustPolicy(options.proxyFix).warnings) say(`Warning: ${inFlags(warning)}`)
   }
   stopOnSignal(server)
 }

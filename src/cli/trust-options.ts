@@ -19,17 +19,24 @@ const COUNTS = {
 const COUNT_NAMES = Object.keys(COUNTS) as (keyof typeof COUNTS)[] // as it has no others
 
 /** Options that say how, and mean nothing unless another says which header is believed. */
-const MODIFIERS = ['trust', 'secret', 'max-hops'] as const
+const MODIFIERS = ['trust', 'secret', 'max-hops', 'on-invalid'] as const
 
 /** What `readArguments` needs to know of them. */
 export const TRUST_SHAPES: readonly (readonly [string, OptionShape])[] = [
-  ...COUNT_NAMES.map((name): [string, OptionShape] => [name, { type: 'string' }]),
+  ...COUNT_NAMES.map((name): [string, OptionShape] => {
+    const field = name.slice('x-'.length)
+    return [name, { type: 'string', aliases: [`xforwarded${field}`, `forwarded${field}`] }]
+  }),
   ['forwarded', { type: 'string' }],
-  ['trust', { type: 'string', multiple: true }],
-  ['client-ip-header', { type: 'string' }],
+  [
+    'trust',
+    { type: 'string', multiple: true, aliases: ['trustedproxies', 'trustedproxy', 'trustproxies', 'trustproxy'] },
+  ],
+  ['client-ip-header', { type: 'string', aliases: ['ipheader'] }],
   ['max-hops', { type: 'string' }],
   ['allowed-host', { type: 'string', multiple: true }],
   ['required', { type: 'string', multiple: true }],
+  ['on-invalid', { type: 'string' }],
   ['secret', { type: 'string' }],
 ]
 
@@ -51,6 +58,9 @@ export const TRUST_HELP = `Whom to believe (in brackets: the option of proxyFix 
                       can see what is typed here (secret)
       --max-hops N    at which value a 'trusted' walk ends at the latest, 32 if not given (maxHops)
       --required LIST refuse what comes from a proxy without: for, proto, host, port, prefix (required)
+      --on-invalid ignore|reject
+                      what to do when a value that counts breaks its grammar: leave the field as received, or refuse
+                      the request; ignore if not given (onInvalid)
       --allowed-host HOST
                       refuse other hosts; .example.com for all names below, too; more than once if you like
                       (allowedHosts)
@@ -87,6 +97,7 @@ export function trustOptions({ options }: Arguments): ProxyFixOptions | undefine
     maxHops: mapDefined(only('max-hops'), maxHops),
     allowedHosts: options.get('allowed-host'),
     required: options.get('required')?.flatMap((list) => list.split(',').map(requiredField)),
+    onInvalid: mapDefined(only('on-invalid'), onInvalid),
     secret: mapDefined(only('secret'), secretOption),
   }
 }
@@ -106,6 +117,11 @@ function requiredField(text: string): Field {
   const field = FIELDS.find((one) => one === text.trim())
   if (field !== undefined) return field
   throw new UsageError(`The option --required takes ${FIELDS.join(', ')}, not '${text.trim()}'.`)
+}
+
+function onInvalid(text: string): 'ignore' | 'reject' {
+  if (text === 'ignore' || text === 'reject') return text
+  throw new UsageError(`The option --on-invalid takes ignore or reject, not '${text}'.`)
 }
 
 /** Nothing of it is repeated in a message, as those end up in logs. */

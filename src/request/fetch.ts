@@ -115,7 +115,9 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
     markFetch(request, fix)
     return request
   }
-  const shown = new Request(url, request)
+  // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
+  // where that is no host it would throw, so then it is only read.
+  const shown = new Request(url, hostname === undefined ? plainInit(request) : request)
   for (const [name, value] of changes) {
     if (value === undefined) shown.headers.delete(name)
     else shown.headers.set(name, value)
@@ -123,6 +125,12 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
   carryServerFields(request, shown, fix)
   markFetch(shown, fix)
   return shown
+}
+
+/** As much of a request as can be read without making the Request behind it. */
+function plainInit({ method, headers, body, signal }: Request): RequestInit {
+  const init = { method, headers, signal }
+  return body === null ? init : ({ ...init, body, duplex: 'half' } as RequestInit) // which not all types of it have
 }
 
 /** What srvx has on a request goes over, with its `ip`, which may have been read before the fix, the client's. */

@@ -84,6 +84,20 @@ const FLAWS: Readonly<Record<Flaw, number>> = {
   bad: INVALID,
 }
 
+/** Verdicts by the number they are packed in: there are few that differ, so they are made once. */
+const unpacked: Readonly<Record<Field, Verdict>>[] = []
+
+function unpack(packed: number): Readonly<Record<Field, Verdict>> {
+  const verdict = (index: number): Verdict => VERDICTS[(packed >> (index * 3)) & 7]!
+  return Object.freeze({
+    for: verdict(FOR),
+    proto: verdict(PROTO),
+    host: verdict(HOST),
+    port: verdict(PORT),
+    prefix: verdict(PREFIX),
+  })
+}
+
 const IS_EMPTY = 'it is empty'
 
 const NO_REJECTED: readonly RejectedValue[] = Object.freeze([])
@@ -153,13 +167,7 @@ export class Decision implements ConnectionInfo {
   }
 
   get verdicts(): Readonly<Record<Field, Verdict>> {
-    return {
-      for: this.#verdict(FOR),
-      proto: this.#verdict(PROTO),
-      host: this.#verdict(HOST),
-      port: this.#verdict(PORT),
-      prefix: this.#verdict(PREFIX),
-    }
+    return (unpacked[this.#verdicts] ??= unpack(this.#verdicts))
   }
 
   /** Whether there is nothing to tell an operator: no value was rejected, the request not refused, no stranger believed to be a proxy. */
@@ -274,10 +282,6 @@ export class Decision implements ConnectionInfo {
 
   #judge(index: number, verdict: number): undefined {
     this.#verdicts |= verdict << (index * 3)
-  }
-
-  #verdict(index: number): Verdict {
-    return VERDICTS[(this.#verdicts >> (index * 3)) & 7]!
   }
 
   #reject(index: number, value: string, reason: string): void {
