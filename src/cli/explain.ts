@@ -190,7 +190,8 @@ function tableOf(explanation: Explanation): string {
 function jsonOf(explanation: Explanation): string {
   const { info, peer, fields, hops, hopCount, otherCounts, warnings } = explanation
   const hidden = (key: string, value: unknown): unknown => (key === 'headers' ? undefined : (value ?? null))
-  const json = JSON.stringify({ info, peer, fields, hops, hopCount, otherCounts, warnings }, hidden, 2)
+  const whole = { ...info, refusal: info.refusal } // which is null, not left out, where there is none
+  const json = JSON.stringify({ info: whole, peer, fields, hops, hopCount, otherCounts, warnings }, hidden, 2)
   // It may be shown in a terminal, where some signs beyond ASCII are commands.
   return `${json.replaceAll(/[\u007f-\uffff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
 }

@@ -84,15 +84,6 @@ describe('the table', () => {
     expect(stdout).toMatch(/client +10\.0\.0\.7 +trusted/)
   })
 
-  it('says that the peer is not given where another would be trusted', async () => {
-    const { code, stdout, stderr } = await explain(['--x-for', '2', '--trust', 'private', '-H', FOR])
-    expect({ code, stderr }).toEqual({
-      code: 0,
-      stderr: expect.stringMatching(/^The peer is 127\.0\.0\.1.*--peer.*\n$/),
-    })
-    expect(stdout).toMatch(/127\.0\.0\.1 +not trusted/)
-  })
-
   it('is no failure when nobody reads it', async () => {
     const child = spawn(process.execPath, [program, 'explain', '--x-for', '1', '-H', FOR], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -311,6 +302,16 @@ describe('a request', () => {
       gives: { info: { client: { address: '203.0.113.9' }, peer: {} } },
     },
     {
+      is: 'a value that breaks its grammar, and is passed over',
+      args: ['--x-for=1', '--on-invalid=ignore', '-H', 'X-Forwarded-For: unknown'],
+      gives: { info: { verdicts: { for: 'invalid' }, refusal: null } },
+    },
+    {
+      is: 'a value that breaks its grammar, and is refused',
+      args: ['--x-for=1', '--on-invalid=reject', '-H', 'X-Forwarded-For: unknown'],
+      gives: { info: { verdicts: { for: 'invalid' }, refusal: { status: 400, field: 'for' } } },
+    },
+    {
       is: 'a host that is not allowed',
       args: ['--allowed-host=a.example', '--allowed-host=.b.example', '-H', 'Host: c.example'],
       gives: { info: { refusal: { status: 400, field: 'host' } } },
@@ -333,6 +334,56 @@ describe('a request', () => {
     expect(await explained(['--x-for=0', '--peer', peer, '-H', 'A: b'])).toMatchObject({
       info: { peer: gives, client: gives },
     })
+  })
+
+  it.each<{ trust: string[]; peer: { address?: string } }>([
+    { trust: ['private'], peer: { address: '10.0.0.1' } },
+    { trust: ['private, loopback'], peer: { address: '127.0.0.1' } },
+    { trust: ['127.0.0.0/8'], peer: { address: '127.0.0.1' } },
+    { trust: ['linklocal'], peer: { address: '169.254.0.1' } },
+    { trust: ['::1'], peer: { address: '::1' } },
+    { trust: ['unix'], peer: {} },
+    { trust: ['192.0.2.7'], peer: { address: '192.0.2.7' } },
+    { trust: ['private, 192.0.2.0/24'], peer: { address: '192.0.2.0' } },
+    { trust: ['unix', '2001:DB8::/32'], peer: { address: '2001:db8::' } },
+    { trust: ['::ffff:192.0.2.0/120'], peer: { address: '192.0.2.0' } },
+  ])('comes from a peer that --trust $trust has, when none is named', async ({ trust, peer }) => {
+    const args = ['--x-for', '2', ...trust.flatMap((list) => ['--trust', list]), '-H', 'X-Forwarded-For: 203.0.113.9']
+    const { code, stdout, stderr } = await explain([...args, '--json'])
+    const taken = peer.address ?? 'one without an address (unix)'
+    const isUsual = taken === '127.0.0.1'
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: isUsual ? '' : `No --peer was given: taken to be ${taken}, which --trust has.\n`,
+    })
+    expect(JSON.parse(stdout)).toMatchObject({ info: { peer, trusted: true } })
+  })
+
+  it('is explained with the client that proxies tell, though no peer is named', async () => {
+    const { stdout } = await explain(['--x-for', '2', '--trust', 'private', '-H', FOR, '--json'])
+    expect(JSON.parse(stdout)).toMatchObject(SECOND)
+  })
+
+  it('comes from the peer that is named, trusted or not', async () => {
+    expect(await explained(['--x-for', '2', '--trust', 'private', '--peer', '127.0.0.1', '-H', FOR])).toMatchObject({
+      info: { client: { address: '127.0.0.1' }, trusted: false },
+    })
+  })
+
+  it('is not believed without the secret, whoever it is taken to come from', async () => {
+    const args = ['--x-for', '2', '--trust', 'private', '--secret', 'X-Verify: hunter2-hunter2-hunter2', '-H', FOR]
+    const { code, stdout, stderr } = await explain([...args, '--json'])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^No --peer was given: taken to be 10\.0\.0\.1, .*\n$/)
+    expect(JSON.parse(stdout)).toMatchObject({
+      info: { client: { address: '10.0.0.1' }, trusted: false, verdicts: { for: 'untrusted-peer' } },
+      peer: { address: '10.0.0.1', trusted: false, reason: expect.stringContaining('X-Verify') as string },
+    })
+    expect(stdout + stderr).not.toContain('hunter2')
+  })
+
+  it('is not waited for where an option cannot be meant', async () => {
+    expect(await explain(['--x-for=1', '--trust=*'], { staysOpen: true })).toEqual(told("'*'"))
   })
 
   it('is not waited for on standard input when headers are typed', async () => {
@@ -393,7 +444,9 @@ describe('the shared options', () => {
   })
 
   it.each([
-    { args: ['serve', '--x-for=1', '--trust', '*', 'app.js'], says: 'trustedProxies' },
+    { args: ['serve', '--x-for=1', '--trust', '*', 'app.js'], says: 'leave --trust out' },
+    { args: ['serve', '--x-for=1', '--on-invalid', 'app.js'], says: "ignore or reject, not 'app.js'" },
+    { args: ['serve', '--x-for=1', '--secret', '--trust=private', 'app.js'], says: '--secret needs a value' },
     { args: ['serve', '--trust', 'private', 'app.js'], says: '--trust does nothing alone' },
     { args: ['serve', '--secret', 'hunter2', 'app.js'], says: '--secret' },
     { args: ['serve', 'app.js', '--x-for=1', '--secret', 'X-Verify:', 'hunter2'], says: 'in quotes' },
@@ -524,7 +577,7 @@ describe('a mistake is told in one sentence', () => {
     { is: 'an unknown scheme', args: ['--scheme', 'ftp', ...GIVEN], says: "'ftp'" },
     { is: 'a count in words', args: ['--x-for', 'one', ...GIVEN], says: "'one'" },
     { is: 'a negative count', args: ['--x-for', '-1', ...GIVEN], says: "'-1'" },
-    { is: 'a walk without proxies', args: ['--x-for', 'trusted', ...GIVEN], says: 'trustedProxies' },
+    { is: 'a walk without proxies', args: ['--x-for', 'trusted', ...GIVEN], says: 'so --trust must say who is' },
     { is: 'a block that is none', args: ['--x-for=1', '--trust', '10.0.0.0/33', ...GIVEN], says: "'10.0.0.0/33'" },
     { is: 'everybody', args: ['--x-for=1', '--trust', '*', ...GIVEN], says: "'*'" },
     { is: 'two families', args: ['--forwarded=1', '--x-for=0', ...GIVEN], says: 'exclude each other' },
@@ -536,18 +589,18 @@ describe('a mistake is told in one sentence', () => {
     {
       is: 'a header that everybody may send',
       args: ['--client-ip-header=X-Real-IP', ...GIVEN],
-      says: 'trustedProxies or secret',
+      says: 'it needs --trust or --secret',
     },
     { is: 'proxies of whom nothing is read', args: ['--trust=private', ...GIVEN], says: '--trust does nothing alone' },
     { is: 'no hops at all', args: ['--x-for=1', '--max-hops=0', ...GIVEN], says: "'0'" },
     { is: 'an unknown field', args: ['--x-for=1', '--required=client', ...GIVEN], says: "'client'" },
-    { is: 'a field that is not read', args: ['--x-for=1', '--required=host', ...GIVEN], says: 'xHost is 0' },
+    { is: 'a field that is not read', args: ['--x-for=1', '--required=host', ...GIVEN], says: 'but --x-host is 0' },
     { is: 'a host with a star', args: ['--allowed-host=*.a.example', ...GIVEN], says: "'*.a.example'" },
     { is: 'a secret without a name', args: ['--x-for=1', '--secret=hunter2', ...GIVEN], says: '--secret' },
     {
-      is: 'a secret with a blank in it',
-      args: ['--x-for=1', '--secret=X-Verify: hunter2 a', ...GIVEN],
-      says: 'secret',
+      is: 'a secret with a sign that no header has',
+      args: ['--x-for=1', '--secret=X-Verify: hunter2ä', ...GIVEN],
+      says: 'The value of the option --secret',
     },
     { is: 'an empty secret', args: ['--x-for=1', '--secret=X-Verify:', ...GIVEN], says: 'put both in quotes' },
     {
@@ -559,7 +612,14 @@ describe('a mistake is told in one sentence', () => {
     { is: 'two peers', args: ['--peer=unix', '--peer=unix', ...GIVEN], says: 'twice' },
     { is: 'a misspelt option', args: ['--trusted', 'private', ...GIVEN], says: 'did you mean --trust?' },
     { is: 'an option of serve', args: ['--bind', ':80', ...GIVEN], says: 'There is no option --bind' },
-    { is: 'a port', args: ['-p', '80', ...GIVEN], says: 'There is no option -p' },
+    { is: 'a port by its letter', args: ['-p', '80', ...GIVEN], says: 'There is no option -p: try --help' },
+    { is: 'a port', args: ['--port', '80', ...GIVEN], says: 'There is no option --port: try --help' },
+    { is: 'the name of another library', args: ['--trust-proxy', '1', ...GIVEN], says: 'did you mean --trust?' },
+    { is: 'the name of a header', args: ['--x-forwarded-for=1', ...GIVEN], says: 'did you mean --x-for?' },
+    { is: 'a wrong choice', args: ['--x-for=1', '--on-invalid=400', ...GIVEN], says: "ignore or reject, not '400'" },
+    { is: 'a header for a value', args: ['--x-for=1', '--trust', ...GIVEN], says: 'The option --trust needs a value' },
+    { is: 'an option for a peer', args: ['--peer', '--json', ...GIVEN], says: 'The option --peer needs a value' },
+    { is: 'an option for a header', args: ['-H', '--json'], says: 'The option -H needs a value' },
     { is: '__proto__ for an option', args: ['--__proto__=1', ...GIVEN], says: 'There is no option --__proto__' },
   ])('$is', async ({ args, stdin, says }) => {
     expect(await explain(args, { stdin })).toEqual(told(says))
@@ -572,6 +632,9 @@ describe('help', () => {
     { args: ['explain', '--help'], says: 'Usage: proxyfix explain' },
     { args: ['explain', '-h'], says: 'xFor 1, xProto 1' },
     { args: ['explain', '-h', '--x-for', '1'], says: '--trust LIST' },
+    { args: ['explain', '-h'], says: '80 columns' },
+    { args: ['explain', '-h'], says: '--on-invalid ignore|reject' },
+    { args: ['serve', '-h'], says: '--on-invalid ignore|reject' },
     { args: ['serve', '--help'], says: '--trust LIST' },
   ])('is what $args prints, in 120 columns', async ({ args, says }) => {
     const { code, stdout, stderr } = await run(args)

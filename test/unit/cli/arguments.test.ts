@@ -6,7 +6,7 @@ import { UsageError } from '../../../src/cli/usage-error.ts'
 
 const SHAPES = new Map<string, OptionShape>([
   ['bind', { type: 'string', short: 'b', multiple: true }],
-  ['x-for', { type: 'string' }],
+  ['x-for', { type: 'string', aliases: ['xforwardedfor'] }],
   ['help', { type: 'boolean', short: 'h' }],
 ])
 
@@ -17,8 +17,12 @@ describe('readArguments', () => {
     { args: ['--x-for=1', 'app.js'], options: [['x-for', ['1']]], positionals: ['app.js'] },
     { args: ['--x-for', '-1'], options: [['x-for', ['-1']]], positionals: [] },
     { args: ['-b', ':1', '--bind', ':2', '-b:3'], options: [['bind', [':1', ':2', ':3']]], positionals: [] },
+    { args: ['--bind', '-'], options: [['bind', ['-']]], positionals: [] },
+    { args: ['--bind=-h', '-b--help'], options: [['bind', ['-h', '--help']]], positionals: [] },
+    { args: ['--bind=', '--bind', ''], options: [['bind', ['', '']]], positionals: [] },
     { args: ['-h'], options: [['help', ['']]], positionals: [] },
     { args: ['--', '--x-for'], options: [], positionals: ['--x-for'] },
+    { args: ['--', '--x-for', '-1'], options: [], positionals: ['--x-for', '-1'] },
   ])('reads $args', ({ args, options, positionals }) => {
     const read = readArguments(args, SHAPES)
     expect([[...read.options], read.positionals]).toStrictEqual([options, positionals])
@@ -28,7 +32,15 @@ describe('readArguments', () => {
     { args: ['--x-fro', '1'], says: 'did you mean --x-for?' },
     { args: ['--frobnicate'], says: 'try --help' },
     { args: ['-x'], says: 'There is no option -x' },
-    { args: ['--x-for'], says: 'needs a value' },
+    { args: ['--x-for'], says: 'The option --x-for needs a value.' },
+    { args: ['--x-for', '-h'], says: 'The option --x-for needs a value.' },
+    { args: ['--x-for', '--help'], says: 'The option --x-for needs a value.' },
+    { args: ['--x-for', '--help=1'], says: 'The option --x-for needs a value.' },
+    { args: ['--x-for', '--', 'app.js'], says: 'The option --x-for needs a value.' },
+    { args: ['-b', '--x-for', '1'], says: 'The option -b needs a value.' },
+    { args: ['-b', '-x'], says: 'The option -b needs a value.' },
+    { args: ['--x-forwarded-for', '1'], says: 'There is no option --x-forwarded-for: did you mean --x-for?' },
+    { args: ['--xForwardedFor=1'], says: 'There is no option --xForwardedFor: did you mean --x-for?' },
     { args: ['--help=1'], says: 'takes no value' },
     { args: ['--x-for', '1', '--x-for', '2'], says: 'twice' },
     // Names that objects have by birth.
@@ -40,6 +52,7 @@ describe('readArguments', () => {
     { args: ['--port', '3000'], says: 'write -b :PORT' },
     { args: ['--port=3000'], says: 'write -b :PORT' },
     { args: ['-p', '3000'], says: 'write -b :PORT' },
+    { args: ['--host', '::'], says: 'or -b HOST:PORT' },
   ])('refuses $args', ({ args, says }) => {
     const read = (): unknown => readArguments(args, SHAPES)
     expect(read).toThrow(UsageError)
@@ -48,6 +61,6 @@ describe('readArguments', () => {
 
   it('does not tell of an address to listen on where there is none', () => {
     const read = (): unknown => readArguments(['--port', '3000'], new Map([['x-port', { type: 'string' }]]))
-    expect(read).toThrow('There is no option --port: did you mean --x-port?')
+    expect(read).toThrow('There is no option --port: try --help.')
   })
 })

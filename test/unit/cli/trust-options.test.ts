@@ -41,6 +41,8 @@ describe('trustOptions', () => {
       args: ['--x-for=1', '--x-host=1', '--required', 'for, host', '--required=for'],
       gives: { ...NONE, xFor: 1, xHost: 1, required: ['for', 'host', 'for'] },
     },
+    { args: ['--x-for=1', '--on-invalid', 'reject'], gives: { ...NONE, xFor: 1, onInvalid: 'reject' } },
+    { args: ['--x-for=1', '--on-invalid', 'ignore'], gives: { ...NONE, xFor: 1, onInvalid: 'ignore' } },
     { args: ['--allowed-host', 'a', '--allowed-host', '.b'], gives: { ...NONE, allowedHosts: ['a', '.b'] } },
     {
       args: ['--x-for=1', '--secret', 'X-Verify: old:value,new'],
@@ -70,6 +72,8 @@ describe('trustOptions', () => {
       says: "--required takes for, proto, host, port, prefix, not 'client'",
     },
     { args: ['--x-for=1', '--required', ''], says: "not ''" },
+    { args: ['--x-for=1', '--on-invalid', 'Reject'], says: "--on-invalid takes ignore or reject, not 'Reject'" },
+    { args: ['--on-invalid', 'reject'], says: '--on-invalid does nothing alone' },
     { args: ['--trust', 'private'], says: '--trust does nothing alone' },
     { args: ['--secret', 'X-Verify: hunter2'], says: '--secret does nothing alone' },
     { args: ['--max-hops', '3', '--allowed-host', 'a'], says: '--max-hops does nothing alone' },
@@ -82,4 +86,27 @@ describe('trustOptions', () => {
     expect(() => typed(args)).toThrow(says)
     expect(() => typed(args)).toThrow(/^(?!.*hunter2)./)
   })
+})
+
+it.each([
+  { names: ['trusted-proxies', 'trusted-proxy', 'trust-proxy', 'trustProxy', 'trust_proxies'], meant: 'trust' },
+  { names: ['trustedProxies', 'trusted', 'TRUST'], meant: 'trust' },
+  { names: ['x-forwarded-for', 'xForwardedFor', 'x_forwarded_for', 'forwarded-for', 'xFor'], meant: 'x-for' },
+  { names: ['x-forwarded-proto', 'xForwardedProto'], meant: 'x-proto' },
+  { names: ['x-forwarded-host', 'xForwardedHost'], meant: 'x-host' },
+  { names: ['x-forwarded-port', 'xForwardedPort'], meant: 'x-port' },
+  { names: ['x-forwarded-prefix', 'xForwardedPrefix'], meant: 'x-prefix' },
+  { names: ['ip-header', 'clientIpHeader'], meant: 'client-ip-header' },
+  { names: ['allowedHosts', 'allowed-hosts'], meant: 'allowed-host' },
+  { names: ['onInvalid', 'on_invalid'], meant: 'on-invalid' },
+])('$names are taken for slips of --$meant', ({ names, meant }) => {
+  for (const name of names) {
+    expect(() => typed([`--${name}`, '1'])).toThrow(`There is no option --${name}: did you mean --${meant}?`)
+  }
+})
+
+it.each(TRUST_SHAPES.map(([name]) => ({ name })))('--$name needs a value of its own', ({ name }) => {
+  for (const next of ['-H', '--json', '--']) {
+    expect(() => typed([`--${name}`, next, '1'])).toThrow(`The option --${name} needs a value.`)
+  }
 })
