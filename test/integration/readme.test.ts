@@ -1,16 +1,19 @@
 /** What the README shows must work as it stands there: every JavaScript example is run, and asked. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { root } from './paths.ts'
 
 const readme = readFileSync(`${root}/README.md`, 'utf8')
 // Whole programs: each begins with its imports.
-const examples = [...readme.matchAll(/^```js\n(import .*?)^```$/gms)].map(([, code = '']) => code)
+const programs = [...readme.matchAll(/^```js\n(import .*?)^```$/gms)].map(([, code = '']) => code)
+const examples = programs.filter((code) => code.includes('8000'))
+const others = programs.filter((code) => !code.includes('8000'))
 
 // Inside the package, so that 'proxyfix' is found under its own name.
 let folder = ''
@@ -41,6 +44,18 @@ describe('the examples of the README', () => {
       app.kill()
       await once(app, 'close')
     }
+  })
+
+  it('trust the proxy that runs beside them, and nobody else', () => {
+    for (const example of examples) expect(example).toContain("trustedProxies: 'loopback'")
+  })
+
+  it('show the warnings about a setting', async () => {
+    expect(others).toHaveLength(1)
+    const file = `${folder}/warnings.mjs`
+    writeFileSync(file, others[0] ?? '')
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: root })
+    expect(stdout).toMatch(/^\[\s+'Hop counts believe whoever connects: [^\n]*\n\]\n$/)
   })
 
   it('show the nginx configuration that the tests run', () => {
