@@ -270,22 +270,22 @@ function listed(names: readonly string[]): string {
 }
 
 /** What the options are called elsewhere, where the nearest name would be another's. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  trust: 'trustedProxies',
-  trustproxy: 'trustedProxies',
-  proxies: 'trustedProxies',
-  xforwardedfor: 'xFor',
-  xforwardedproto: 'xProto',
-  xforwardedhost: 'xHost',
-  xforwardedport: 'xPort',
-  xforwardedprefix: 'xPrefix',
-  ipheader: 'clientIpHeader',
-  hosts: 'allowedHosts',
-}
+const ELSEWHERE = new Map([
+  ['trust', 'trustedProxies'],
+  ['trustproxy', 'trustedProxies'],
+  ['proxies', 'trustedProxies'],
+  ['xforwardedfor', 'xFor'],
+  ['xforwardedproto', 'xProto'],
+  ['xforwardedhost', 'xHost'],
+  ['xforwardedport', 'xPort'],
+  ['xforwardedprefix', 'xPrefix'],
+  ['ipheader', 'clientIpHeader'],
+  ['hosts', 'allowedHosts'],
+])
 
 function checkName(name: string): void {
   if (KNOWN.includes(name)) return
-  const near = ELSEWHERE[name.toLowerCase().replaceAll(/[_-]/g, '')] ?? nearest(name, KNOWN)
+  const near = ELSEWHERE.get(name.toLowerCase().replaceAll(/[_-]/g, '')) ?? nearest(name, KNOWN)
   fail(
     near === undefined
       ? `There is no option ${name}: proxyFix knows ${KNOWN.join(', ')}.`
