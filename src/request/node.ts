@@ -85,8 +85,9 @@ class NodeFacts implements ReadableFacts {
         ? 'its connection was gone before its address could be read'
         : undefined
     this.#current = headers
-    if (secret === undefined && !isUnaddressed) return
+    if (secret === undefined && !isUnaddressed && this.flaw === undefined) return
     noteProvenance(this.headers, {
+      flaw: this.flaw,
       isProven: secret?.isProvenBy(this.headers.take(secret.header)),
       isPeerUnknown: isUnaddressed && !isUnixSocket(socket),
     })

@@ -7,6 +7,7 @@
 import { type ConnectionInfo, FIELD_NAMES, type Verdict } from '../trust/connection.ts'
 import { fail, show } from '../trust/error.ts'
 import type { DecisionEvent } from '../trust/options.ts'
+import { PlainFacts } from '../trust/resolve.ts'
 
 /** How troubles are told. */
 export interface WarnOnceOptions {
@@ -15,6 +16,15 @@ export interface WarnOnceOptions {
   /** After how many milliseconds the same kind may be told again, with how often it was. @default never */
   readonly everyMs?: number | undefined
 }
+
+const FORWARDING = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'forwarded',
+]
 
 const HINTS: Readonly<Partial<Record<Verdict, string>>> = {
   short: 'is there one proxy less than you think, or does one of them not add to it, or replace it?',
@@ -58,8 +68,8 @@ export function warnOnce(options: WarnOnceOptions = {}): (event: DecisionEvent) 
 /** Each trouble of a decision, by its kind. There are few kinds, whatever a client sends. */
 function* troubles(info: ConnectionInfo): Iterable<readonly [kind: string, sentence: string]> {
   const { peer, trusted, verdicts, rejected, refusal } = info
-  // A stranger is told of only for the headers that it sent; where it was refused that is what counts.
-  if (!trusted && refusal === undefined) {
+  // A stranger that was refused is told of for that, and for itself only if it sent headers.
+  if (!trusted && (refusal === undefined || hasForwarding(info))) {
     yield [
       'untrusted',
       `${peer.address ?? 'a peer without an address'} is not trusted and sent forwarding headers, which were not believed: if it is a proxy of yours, add it to trustedProxies or let it send the secret.`,
@@ -77,6 +87,12 @@ function* troubles(info: ConnectionInfo): Iterable<readonly [kind: string, sente
   if (refusal !== undefined) {
     yield [`refused ${refusal.field}`, `a request was refused with ${refusal.status}, as ${refusal.reason}.`]
   }
+}
+
+/** Whether the request came with headers that proxies set. */
+function hasForwarding({ original }: ConnectionInfo): boolean {
+  const facts = new PlainFacts(original)
+  return FORWARDING.some((name) => facts.header(name) !== undefined)
 }
 
 /** A client's text, so that it cannot draw anything in a terminal or begin a line in a log. */

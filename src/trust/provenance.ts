@@ -10,6 +10,8 @@ export interface Provenance {
   readonly isProven?: boolean | undefined
   /** Whether a peer without an address may be anybody, where else it is taken to be on a unix socket. */
   readonly isPeerUnknown?: boolean | undefined
+  /** Why the request cannot be judged. */
+  readonly flaw?: string | undefined
 }
 
 const NOTHING: Provenance = {}

@@ -343,6 +343,7 @@ export class PlainFacts implements ReadableFacts {
   readonly host: string | undefined
   readonly prefix: string | undefined
   readonly headers: ConnectionFacts['headers']
+  readonly flaw: string | undefined
   readonly trace: Trace | undefined
 
   /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for what are no facts. */
@@ -356,6 +357,7 @@ export class PlainFacts implements ReadableFacts {
     this.host = host
     this.prefix = prefix
     this.headers = headers
+    this.flaw = provenanceOf({ headers }).flaw
     this.trace = trace
   }
 

@@ -77,7 +77,10 @@ const READINGS: readonly { name: string; options: fc.Arbitrary<OracleOptions> }[
 const peer = fc.oneof(
   { weight: 6, arbitrary: ourAddress },
   { weight: 1, arbitrary: stranger },
-  { weight: 1, arbitrary: fc.constantFrom(undefined, '::ffff:10.0.0.1', '::1%lo', 'fe80::1%eth0', 'not an address') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(undefined, '', '::ffff:10.0.0.1', '::1%lo', 'fe80::1%eth0', 'not an address'),
+  },
 )
 
 const secretLines = fc.constantFrom(

@@ -71,14 +71,12 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 
 export function expectedOf(facts: OracleFacts, options: OracleOptions): Expected {
   const { peer, lines } = facts
-  const peerAddress =
-    peer.address === undefined ? undefined : canonical(peer.address.replace(/^([^%]*:[^%]*)%[\s\S]*$/, '$1'))
+  const peerAddress = !peer.address ? undefined : canonical(peer.address.replace(/^([^%]*:[^%]*)%[\s\S]*$/, '$1'))
   const isOurs = (address: string): boolean => (options.trustedProxies ?? []).some((entry) => matches(address, entry))
   const isProven = options.secret === undefined || holdsOne(lines, options.secret)
-  const isKnown =
-    peer.address === undefined
-      ? isUnaddressedKnown(options)
-      : peerAddress !== undefined && (options.trustedProxies === undefined || isOurs(peerAddress))
+  const isKnown = !peer.address // an empty text is no address
+    ? isUnaddressedKnown(options)
+    : peerAddress !== undefined && (options.trustedProxies === undefined || isOurs(peerAddress))
   const trusted = isKnown && isProven
 
   const settings: Record<Field, Setting> = {

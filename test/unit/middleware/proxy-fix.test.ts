@@ -2,6 +2,7 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { runInNewContext } from 'node:vm'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -15,6 +16,7 @@ import {
   ProxyFixError,
   type ProxyFixOptions,
   trustPolicy,
+  warnOnce,
 } from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
 
@@ -550,6 +552,103 @@ describe('onDecision and the diagnostics channel (contract rule 7)', () => {
       type: 'ProxyFixWarning',
       code: 'PROXYFIX_ON_DECISION',
     })
+  })
+
+  /** What has a `then` and is no Promise. */
+  function thenable(
+    then: ((resolve: unknown, reject: (error: unknown) => void) => void) | string | null,
+    on: object = {},
+  ): object {
+    // oxlint-disable-next-line unicorn/no-thenable -- which is what is tested
+    return Object.defineProperty(on, 'then', { value: then })
+  }
+
+  it.each<{ name: string; onDecision: () => unknown; told: string }>([
+    {
+      name: 'a thenable that is no Promise and rejects',
+      onDecision: () => thenable((_, reject) => reject(new Error('mine, not of Promise'))),
+      told: 'mine, not of Promise',
+    },
+    {
+      name: 'a thenable whose then throws',
+      onDecision: () =>
+        thenable(() => {
+          throw new Error('mine, of then')
+        }),
+      told: 'mine, of then',
+    },
+    {
+      name: 'a function with a then',
+      onDecision: () =>
+        thenable(
+          (_, reject) => reject('no Error'),
+          () => {},
+        ),
+      told: 'something that is no Error',
+    },
+    {
+      name: 'a promise of another realm',
+      onDecision: () => runInNewContext("Promise.reject(new Error('mine, of another realm'))") as unknown,
+      told: 'onDecision threw',
+    },
+    {
+      name: 'warnOnce, which was not called',
+      onDecision: warnOnce as () => unknown,
+      told: 'write onDecision: warnOnce().',
+    },
+  ])('may give $name: told as a warning, and nothing else', async ({ onDecision, told }) => {
+    vi.resetModules() // for a copy that has not warned yet
+    const { proxyFix: freshProxyFix } = await import('../../../src/index.ts')
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    const others = process.listeners('unhandledRejection')
+    const onUnhandled = vi.fn<() => void>()
+    process.removeAllListeners('unhandledRejection') // the test runner's would end the run
+    process.on('unhandledRejection', onUnhandled)
+    onTestFinished(() => {
+      emitWarning.mockRestore()
+      process.removeAllListeners('unhandledRejection')
+      for (const listener of others) process.on('unhandledRejection', listener)
+    })
+    const wrapped = freshProxyFix((request: Request) => new Response(request.url), { onDecision })
+    for (let round = 0; round < 2; round++) {
+      expect(await wrapped(fetchRequest({ 'x-forwarded-for': 'junk' })).text()).toBe('http://app/x')
+    }
+    await new Promise((resolve) => setTimeout(resolve))
+    expect(onUnhandled).not.toHaveBeenCalled()
+    expect(emitWarning).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(told), {
+      type: 'ProxyFixWarning',
+      code: 'PROXYFIX_ON_DECISION',
+    })
+  })
+
+  it.each([undefined, null, 0, '', 'then', {}, thenable('later'), thenable(null)])('may give %o', async (given) => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    onTestFinished(() => emitWarning.mockRestore())
+    const onDecision = (() => given) as () => void
+    const wrapped = proxyFix((request: Request) => new Response(request.url), { onDecision })
+    expect(await wrapped(fetchRequest({ 'x-forwarded-for': 'junk' })).text()).toBe('http://app/x')
+    expect(emitWarning).not.toHaveBeenCalled()
+  })
+
+  it('is given plain data, which later changes of the request do not reach', async () => {
+    const events: DecisionEvent[] = []
+    const wrapped = proxyFix((request: Request) => new Response(request.url), {
+      onInvalid: 'reject',
+      onDecision: (event) => void events.push(event),
+    })
+    await wrapped(fetchRequest({ 'x-forwarded-for': 'junk' }))
+    await wrapped(fetchRequest({ 'x-forwarded-for': '' }))
+    const [refused, ignored] = events.map(({ info }) => info)
+    expect(Object.getPrototypeOf(refused)).toBe(Object.prototype)
+    expect({ ...refused }).toMatchObject({
+      verdicts: { for: 'invalid', proto: 'absent', host: 'not-configured' },
+      rejected: [{ field: 'for', value: 'junk' }],
+      refusal: { status: 400, field: 'for' },
+    })
+    expect({ ...ignored }).toMatchObject({ verdicts: { for: 'empty' } })
+    expect('refusal' in ignored!).toBe(false)
+    expect(Object.keys(refused!)).toStrictEqual([...Object.keys(ignored!), 'refusal'])
+    expect((JSON.parse(JSON.stringify(refused)) as typeof refused)?.verdicts).toStrictEqual(refused?.verdicts)
   })
 
   it.each([

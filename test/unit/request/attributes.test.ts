@@ -1,7 +1,10 @@
 /** What is a decision called in OpenTelemetry's names? */
 
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { connectionAttributes, type ConnectionAttributes } from '../../../src/trust/attributes.ts'
+import { connectionAttributes, type ConnectionAttributes } from '../../../src/request/attributes.ts'
+import { fixRequest, ProxyFixError } from '../../../src/index.ts'
 import type { ConnectionFacts } from '../../../src/trust/connection.ts'
 import { resolveConnection } from '../../../src/trust/resolve.ts'
 
@@ -76,10 +79,56 @@ describe('connectionAttributes', () => {
   it('name no client that a proxy hides', () => {
     const facts = { peer: { address: '10.0.0.1' }, scheme: 'http', headers: { Forwarded: 'for="_hidden:80"' } }
     expect(connectionAttributes(resolveConnection(facts, { forwarded: 1 }))).toStrictEqual({
-      'client.port': 80,
       'network.peer.address': '10.0.0.1',
       'server.port': 80,
       'url.scheme': 'http',
+    })
+  })
+
+  describe('of a request', () => {
+    const expected: ConnectionAttributes = {
+      'client.address': '203.0.113.7',
+      'client.port': 4711,
+      'server.address': 'shop.example',
+      'server.port': 443,
+      'url.scheme': 'https',
+    }
+    const headers = {
+      host: 'app.internal',
+      'x-forwarded-for': '203.0.113.7:4711',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'shop.example',
+    }
+
+    it('are those of its decision: Fetch', () => {
+      const request = fixRequest(new Request('http://app.internal/', { headers }), { xHost: 1 })
+      expect(connectionAttributes(request)).toStrictEqual(expected)
+      expect(connectionAttributes(request.clone())).toStrictEqual(expected)
+    })
+
+    it('are those of its decision: Node', () => {
+      const socket = new Socket()
+      Object.defineProperties(socket, { remoteAddress: { value: '10.0.0.1' }, remotePort: { value: 40000 } })
+      const req = new IncomingMessage(socket)
+      Object.assign(req.headers, headers)
+      for (const [name, value] of Object.entries(headers)) req.rawHeaders.push(name, value)
+      req.url = '/'
+      expect(connectionAttributes(fixRequest(req, { xHost: 1 }))).toStrictEqual({
+        ...expected,
+        'network.peer.address': '10.0.0.1',
+        'network.peer.port': 40000,
+      })
+    })
+
+    it.each<{ name: string; value: unknown }>([
+      { name: 'a Fetch request', value: new Request('http://app/') },
+      { name: 'a Node request', value: new IncomingMessage(new Socket()) },
+      { name: 'an object', value: {} },
+    ])('that nobody fixed are none: $name', ({ value }) => {
+      const ask = (): unknown => connectionAttributes(value as object)
+      expect(ask).toThrow(ProxyFixError)
+      expect(ask).toThrow(/^connectionAttributes needs a request that proxyFix has fixed: /)
+      expect(ask).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_NOT_FIXED' }) as Error)
     })
   })
 })

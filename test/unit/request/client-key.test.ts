@@ -85,6 +85,17 @@ describe('clientKey', () => {
     })
   })
 
+  it.each([{ ipv6subnet: 64 }, { subnet: 64 }, { ipv6Subnet: 64, ipv4Subnet: 24 }])(
+    'refuses %o, whose last option there is not',
+    (options) => {
+      const name = Object.keys(options).at(-1)
+      expect(thrownBy(() => clientKey('203.0.113.7', options as ClientKeyOptions))).toMatchObject({
+        code: 'ERR_PROXYFIX_OPTION',
+        message: `There is no option ${name}: clientKey knows ipv6Subnet.`,
+      })
+    },
+  )
+
   it.each(['', 'localhost', 'unknown', '_hidden', '010.0.0.1', '203.0.113.7, 6.6.6.6', '203.0.113.7/32'])(
     'refuses the text %j',
     (text) => {

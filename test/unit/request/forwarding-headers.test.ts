@@ -368,6 +368,20 @@ describe('the secret', () => {
     },
   )
 
+  it.each(
+    ['X-Origin-Verify', 'X-Real-IP', 'X-Forwarded-Server', 'CF-Connecting-IP', 'Front-End-Https'].flatMap((header) =>
+      [header, header.toLowerCase(), header.toUpperCase(), header.replace(/^./, (sign) => sign.toLowerCase())].flatMap(
+        (named, _, spellings) => spellings.map((sent) => ({ named, sent })),
+      ),
+    ),
+  )('named $named is gone where $sent was sent', async ({ named, sent }) => {
+    for (const headers of ['normalize', 'keep', 'remove'] as const) {
+      const left = await leftOf([[sent, VALUE]], { headers, secret: { header: named, values: VALUE } })
+      expect(left).toMatchObject({ fetch: {}, headers: {}, distinct: {}, raw: [] })
+      expect(JSON.stringify(left)).not.toContain(VALUE)
+    }
+  })
+
   it('does not take a header of another name with it, nor is one made of it', async () => {
     const lines = [
       ['X-Origin-Verified', 'yes'],

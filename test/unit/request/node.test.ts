@@ -564,6 +564,48 @@ describe('as many header lines as Node reads, or more', () => {
       refusal: { status: 400, field: 'prefix', reason: CUT },
     },
     {
+      name: 'as many lines, of a stranger',
+      lines: 1000,
+      options: { trustedProxies: '192.0.2.1' },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'for', reason: CUT },
+    },
+    {
+      name: 'as many lines, where nobody is trusted',
+      lines: 1000,
+      options: { trustedProxies: [], xFor: 0 },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'proto', reason: CUT },
+    },
+    {
+      name: 'more lines, without the secret',
+      lines: 1001,
+      options: { secret: { header: 'x-origin', values: 'correct-horse-battery' } },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'for', reason: CUT },
+    },
+    {
+      name: 'as many lines, of elements',
+      lines: 1000,
+      options: { forwarded: 1 },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'for', reason: CUT },
+    },
+    {
+      name: 'as many lines, in a header of its own',
+      lines: 1000,
+      options: { clientIpHeader: 'X-Real-IP', trustedProxies: '192.0.2.1', xProto: 0 },
+      client: '10.0.0.1',
+      refusal: { status: 400, field: 'for', reason: CUT },
+    },
+    {
+      name: 'one line fewer, of a stranger',
+      lines: 999,
+      options: { trustedProxies: '192.0.2.1' },
+      client: '10.0.0.1',
+      refusal: undefined,
+    },
+    {
       name: 'as many lines, where none counts',
       lines: 1000,
       options: { xFor: 0, xProto: 0 },
@@ -581,7 +623,8 @@ describe('as many header lines as Node reads, or more', () => {
     req.url = '/'
     const info = connectionInfo(fixRequest(req, options))
     expect([info.client.address, info.refusal]).toStrictEqual([client, refusal])
-    expect(req.headers['x-forwarded-for']).toBe(client)
+    expect(req.headers['x-forwarded-for']).not.toBe('6.6.6.6')
+    expect(req.headers['x-forwarded-for']).toBe(info.trusted ? client : undefined)
   })
 })
 

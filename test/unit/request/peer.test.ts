@@ -8,9 +8,9 @@ import http, { IncomingMessage } from 'node:http'
 import { Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { connectionInfo, fixRequest, type ProxyFixOptions } from '../../../src/index.ts'
-import { close, listen, requestText } from '../../fixtures/raw-http.ts'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions } from '../../../src/index.ts'
+import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
 
 const HEADERS = ['X-Forwarded-For: 203.0.113.7', 'X-Forwarded-Proto: https', 'X-Origin: correct-horse-battery']
 const secret = { header: 'X-Origin', values: 'correct-horse-battery' }
@@ -29,22 +29,25 @@ function requestOn(properties: object): IncomingMessage {
 }
 
 function clientOf(req: object, options: ProxyFixOptions): unknown {
-  const { client, trusted } = connectionInfo(fixRequest(req, options))
-  return { address: client.address, trusted }
+  const { client, trusted, refusal } = connectionInfo(fixRequest(req, options))
+  return { address: client.address, trusted, refusal }
 }
 
-const BELIEVED = { address: '203.0.113.7', trusted: true }
-const NOT_BELIEVED = { address: undefined, trusted: false }
+const BELIEVED = { address: '203.0.113.7', trusted: true, refusal: undefined }
+const NOT_BELIEVED = { address: undefined, trusted: false, refusal: undefined }
+const GONE = 'its connection was gone before its address could be read'
+const REFUSED = { address: undefined, trusted: false, refusal: { status: 400, field: 'for', reason: GONE } }
 
 describe('a unix socket', () => {
   /** What a server on a unix socket decides. */
-  async function ask(options: ProxyFixOptions): Promise<unknown> {
+  async function ask(options: ProxyFixOptions, waits = false): Promise<unknown> {
     const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
     onTestFinished(() => rm(directory, { recursive: true, force: true }))
     const path = join(directory, 'app.sock')
     let seen: unknown
     const server = http.createServer((req, res) => {
-      seen = clientOf(req, options)
+      if (waits) req.socket.once('close', () => (seen = clientOf(req, options)))
+      else seen = clientOf(req, options)
       res.end()
     })
     onTestFinished(() => close(server))
@@ -57,6 +60,7 @@ describe('a unix socket', () => {
       socket.on('close', () => resolve())
       socket.resume()
     })
+    await vi.waitFor(() => expect(seen).toBeDefined())
     return seen
   }
 
@@ -81,17 +85,30 @@ describe('a unix socket', () => {
   ])('$name', async ({ options, expected }) => {
     expect(await ask(options)).toStrictEqual(expected)
   })
+
+  it('is one still when the connection is closed: it never had an address to lose', async () => {
+    expect(await ask({ trustedProxies: 'unix' }, true)).toStrictEqual(BELIEVED)
+  })
 })
 
 describe('a TCP socket that has forgotten its peer', () => {
-  it('is what a client gets by a reset: the address is gone', async () => {
+  it.each<{ name: string; options: ProxyFixOptions; expected: object }>([
+    { name: "'unix'", options: { trustedProxies: 'unix' }, expected: REFUSED },
+    { name: 'a predicate', options: { trustedProxies: () => true }, expected: REFUSED },
+    { name: 'addresses', options: { trustedProxies: 'loopback' }, expected: REFUSED },
+    { name: 'nobody', options: { trustedProxies: [] }, expected: REFUSED },
+    { name: 'addresses and a secret', options: { trustedProxies: 'loopback', secret }, expected: REFUSED },
+    { name: "'unix' and a secret", options: { trustedProxies: 'unix', secret }, expected: REFUSED },
+    { name: 'a secret alone, which asks for no address', options: { secret }, expected: BELIEVED },
+    { name: 'whoever connects', options: {}, expected: BELIEVED },
+  ])('is what a client gets by a reset, where that believes $name', async ({ options, expected }) => {
     const seen: unknown[] = []
     let done = (): void => {}
     const handled = new Promise<void>((resolve) => (done = resolve))
     const server = http.createServer((req) => {
       // The app looks only when the connection is gone, as behind a queue or an asynchronous hook.
       req.socket.once('close', () => {
-        seen.push(req.socket.remoteAddress, clientOf(req, { trustedProxies: 'unix' }))
+        seen.push(req.socket.remoteAddress, clientOf(req, options))
         done()
       })
     })
@@ -101,33 +118,122 @@ describe('a TCP socket that has forgotten its peer', () => {
     server.once('request', () => socket.resetAndDestroy())
     socket.write(requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS))
     await handled
-    expect(seen).toStrictEqual([undefined, NOT_BELIEVED])
+    expect(seen).toStrictEqual([undefined, expected])
+  })
+
+  it('never reaches the app as a proxy, however early the reset comes', async () => {
+    const options = { trustedProxies: 'unix', secret }
+    const seen: unknown[] = []
+    const server = http.createServer(
+      proxyFix((req: IncomingMessage, res: http.ServerResponse) => {
+        seen.push(connectionInfo(req).trusted)
+        res.end()
+      }, options),
+    )
+    onTestFinished(() => close(server))
+    const port = await listen(server)
+    for (let round = 0; round < 30; round++) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => {
+          // As with SO_LINGER 0: what was sent may be read yet, and who sent it is forgotten.
+          socket.write(requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS))
+          if (round % 3 === 0) socket.resetAndDestroy()
+          else setTimeout(() => socket.resetAndDestroy(), round % 3)
+        })
+        socket.on('error', () => {})
+        socket.on('close', () => resolve())
+      })
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(seen).not.toContain(true)
+    // The same request over a connection that stays is that of a stranger: 127.0.0.1 is no unix socket.
+    await exchange(port, requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS, 'Connection: close'))
+    expect(seen.at(-1)).toBe(false)
+  })
+
+  it('is answered 400, and the app is not called', () => {
+    const answered: unknown[] = []
+    let isCalled = false
+    const res = {
+      writeHead: (status: number) => answered.push(status),
+      end: (body: string) => answered.push(body),
+    }
+    const wrapped = proxyFix(
+      (_req: IncomingMessage, _res: typeof res) => {
+        isCalled = true
+      },
+      { trustedProxies: 'unix' },
+    )
+    wrapped(requestOn({ destroyed: true }), res)
+    expect([isCalled, ...answered]).toStrictEqual([false, 400, `Bad request: ${GONE}.\n`])
   })
 
   it.each<{ name: string; socket: object; options: ProxyFixOptions; expected: object }>([
     {
-      name: "is not trusted by 'unix' when it is destroyed",
+      name: "is refused, not trusted by 'unix', when it is destroyed",
       socket: { destroyed: true },
       options: { trustedProxies: 'unix' },
-      expected: NOT_BELIEVED,
+      expected: REFUSED,
     },
     {
-      name: "is not trusted by 'unix' when it knows its own address",
+      name: "is refused, not trusted by 'unix', when it knows its own address",
       socket: { localAddress: '127.0.0.1' },
       options: { trustedProxies: 'unix' },
-      expected: NOT_BELIEVED,
+      expected: REFUSED,
     },
     {
-      name: 'is not trusted by a predicate',
+      name: 'is refused where the server listens on TCP',
+      socket: { localAddress: '127.0.0.1', server: { address: () => ({ address: '::', port: 80, family: 'IPv6' }) } },
+      options: { trustedProxies: 'unix' },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused when its address is an empty text',
+      socket: { remoteAddress: '', destroyed: true },
+      options: { trustedProxies: 'unix' },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused whatever a predicate says',
       socket: { destroyed: true },
       options: { trustedProxies: () => true },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused with a secret too',
+      socket: { destroyed: true },
+      options: { trustedProxies: '10.0.0.1', secret },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused with a secret too when it knows its own address',
+      socket: { localAddress: '127.0.0.1' },
+      options: { trustedProxies: 'unix', secret },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused for the first header that is configured',
+      socket: { destroyed: true },
+      options: { xFor: 0, xProto: 0, xPrefix: 1, trustedProxies: 'unix' },
+      expected: { ...REFUSED, refusal: { status: 400, field: 'prefix', reason: GONE } },
+    },
+    {
+      name: 'is served where no header is configured',
+      socket: { destroyed: true },
+      options: { xFor: 0, xProto: 0, trustedProxies: 'unix' },
       expected: NOT_BELIEVED,
     },
     {
-      name: 'is trusted by a secret',
+      name: 'is trusted by a secret alone',
       socket: { destroyed: true },
-      options: { trustedProxies: '10.0.0.1', secret },
+      options: { secret },
       expected: BELIEVED,
+    },
+    {
+      name: 'is not trusted by a wrong secret alone',
+      socket: { destroyed: true },
+      options: { secret: { ...secret, values: 'another-long-random-text' } },
+      expected: NOT_BELIEVED,
     },
     {
       name: 'is trusted where trustedProxies is not set',
@@ -136,10 +242,82 @@ describe('a TCP socket that has forgotten its peer', () => {
       expected: BELIEVED,
     },
     {
-      name: "is believed to be on a unix socket when nothing else is known: 'unix'",
+      name: 'is judged by its address while it knows that',
+      socket: { remoteAddress: '10.0.0.1', destroyed: true },
+      options: { trustedProxies: '10.0.0.1', secret },
+      expected: BELIEVED,
+    },
+  ])('$name', ({ socket, options, expected }) => {
+    expect(clientOf(requestOn(socket), options)).toStrictEqual(expected)
+  })
+})
+
+describe('a stream that shows nothing', () => {
+  /** A handle as Node's own are: objects of classes that cannot be had otherwise. */
+  const handle = (name: string): object => ({ constructor: { name } })
+
+  it.each<{ name: string; socket: object; options: ProxyFixOptions; expected: object }>([
+    { name: "is not trusted by 'unix'", socket: {}, options: { trustedProxies: 'unix' }, expected: NOT_BELIEVED },
+    {
+      name: 'is not trusted by a predicate',
       socket: {},
+      options: { trustedProxies: () => true },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not trusted by addresses',
+      socket: {},
+      options: { trustedProxies: '0.0.0.0/0, ::/0' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is trusted by a secret, which stands for the address',
+      socket: {},
+      options: { trustedProxies: '10.0.0.1', secret },
+      expected: BELIEVED,
+    },
+    {
+      name: 'is not trusted by a wrong secret',
+      socket: {},
+      options: { trustedProxies: 'unix', secret: { ...secret, values: 'another-long-random-text' } },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not trusted where nobody is',
+      socket: {},
+      options: { trustedProxies: [], secret },
+      expected: NOT_BELIEVED,
+    },
+    { name: 'is trusted where trustedProxies is not set', socket: {}, options: {}, expected: BELIEVED },
+    {
+      name: 'is on a unix socket where the server listens on a path',
+      socket: { server: { address: () => '/run/app.sock' } },
       options: { trustedProxies: 'unix' },
       expected: BELIEVED,
+    },
+    {
+      name: 'is on a unix socket where its handle is a pipe',
+      socket: { _handle: handle('Pipe') },
+      options: { trustedProxies: 'unix' },
+      expected: BELIEVED,
+    },
+    {
+      name: 'is not on one where its handle is another',
+      socket: { _handle: handle('TCP') },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not on one where the server does not listen',
+      socket: { server: { address: () => null } },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not on one where the server says nothing',
+      socket: { server: {} },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
     },
   ])('$name', ({ socket, options, expected }) => {
     expect(clientOf(requestOn(socket), options)).toStrictEqual(expected)

@@ -382,6 +382,49 @@ describe('a Host that is none', () => {
   })
 })
 
+describe('a Host that is none beside a header that a client wrote', () => {
+  const lines: Lines = [
+    ['Host', 'a@evil.example'],
+    ['X-Forwarded-Host', 'evil.example'],
+    ['X-Forwarded-Prefix', '/evil'],
+  ]
+
+  it.each<{ name: string; make: () => object; host: object }>([
+    {
+      name: 'kept',
+      make: () => fixRequest(nodeRequest(lines, '10.0.0.1'), { headers: 'keep' }),
+      host: { 'x-forwarded-host': '', 'x-forwarded-prefix': '' },
+    },
+    {
+      name: 'normalized, which is the Host as it was received',
+      make: () => fixRequest(nodeRequest(lines, '10.0.0.1')),
+      host: { 'x-forwarded-host': '' },
+    },
+    {
+      name: 'of a stranger',
+      make: () => fixRequest(nodeRequest(lines, '10.0.0.1'), { trustedProxies: '192.0.2.1' }),
+      host: {},
+    },
+    {
+      name: 'removed',
+      make: () => fixRequest(nodeRequest(lines, '10.0.0.1'), { headers: 'remove' }),
+      host: {},
+    },
+  ])('is passed on as neither ($name)', ({ make, host }) => {
+    const request = make()
+    for (const append of [false, true]) {
+      const headers = forwardingHeaders(request, { family: 'x-forwarded', append })
+      expect(JSON.stringify(headers)).not.toContain('evil')
+      expect(forwardingHeaders(request, { family: 'forwarded', append })['forwarded']).not.toContain('evil')
+      const { 'x-forwarded-host': shown, 'x-forwarded-prefix': prefix } = headers
+      expect({
+        ...(shown !== undefined && { 'x-forwarded-host': shown }),
+        ...(prefix !== undefined && { 'x-forwarded-prefix': prefix }),
+      }).toStrictEqual(host)
+    }
+  })
+})
+
 describe('a header that there is nothing to say in', () => {
   const lines: Lines = [...HOST, ['X-Forwarded-Prefix', '/evil'], ['X-Forwarded-For', '203.0.113.7']]
 

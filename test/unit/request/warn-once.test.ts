@@ -63,7 +63,7 @@ describe('what is told', () => {
       facts: sent('X-Forwarded-For', '6.6.6.6'),
       options: { xFor: 2 },
       sentences: [
-        'proxyfix: the client address was not taken from a header, as X-Forwarded-For has 1 value, xFor is 2: is there one proxy less than you think, or does one of them not add to it?',
+        'proxyfix: the client address was not taken from a header, as X-Forwarded-For has 1 value, xFor is 2: is there one proxy less than you think, or does one of them not add to it, or replace it?',
       ],
     },
     {
@@ -296,6 +296,18 @@ describe('options', () => {
     { options: { log: 'stderr' }, message: "The option log of warnOnce must be a function, not 'stderr'." },
     { options: { log: null }, message: 'The option log of warnOnce must be a function, not null.' },
     { options: { log: console }, message: 'The option log of warnOnce must be a function, not an object.' },
+    ...[
+      { every: 1000 },
+      { everyMS: 1000 },
+      { log: console.warn, logger: console.warn },
+      { info: {} },
+      'warn',
+      1000,
+      () => {},
+    ].map((options) => ({
+      options: options as object,
+      message: 'warnOnce takes options, log and everyMs, and gives the function to use: write onDecision: warnOnce().',
+    })),
   ])('are checked: $options', ({ options, message }) => {
     expect(() => warnOnce(options as WarnOnceOptions)).toThrow(
       expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION', message }) as Error,
@@ -309,4 +321,12 @@ describe('options', () => {
       expect(typeof warnOnce(options)).toBe('function')
     },
   )
+
+  it('are told where warnOnce itself is given for onDecision, not what it makes', () => {
+    // What is thrown there is reported as a process warning: see the tests of proxyFix.
+    const onDecision = warnOnce as NonNullable<ProxyFixOptions['onDecision']>
+    expect(() => onDecision({ info: resolveConnection(FACTS, { allowedHosts: [] }) })).toThrow(
+      'write onDecision: warnOnce().',
+    )
+  })
 })

@@ -63,7 +63,7 @@ describe('names', () => {
     },
     { name: 'private', ours: PRIVATE, others: NEIGHBOURS_OF_PRIVATE },
     { name: 'uniquelocal', ours: PRIVATE, others: NEIGHBOURS_OF_PRIVATE },
-    { name: 'unix', ours: [undefined], others: ['127.0.0.1', '::1', '', '/run/app.sock', 'unix', '0.0.0.0', '::'] },
+    { name: 'unix', ours: [undefined, ''], others: ['127.0.0.1', '::1', '/run/app.sock', 'unix', '0.0.0.0', '::'] },
   ])('$name', ({ name, ours, others }) => {
     expect(ours.filter((address) => !trusts(name, address))).toStrictEqual([])
     expect(others.filter((address) => trusts(name, address))).toStrictEqual([])
@@ -262,7 +262,7 @@ describe('what is odd about a block is told once, in a sentence', () => {
 describe('an entry that is none', () => {
   const FULL_FORM =
     "write an IP address or block in full form ('10.0.0.1', '10.0.0.0/8', 'fd00::/8'), or 'loopback', 'linklocal', 'private', 'uniquelocal' or 'unix'."
-  const EMPTY = 'The option trustedProxies has an empty entry: leave it out, or give [] to trust nobody.'
+  const EMPTY = "The option trustedProxies cannot take '', an empty entry: leave it out, or give [] to trust nobody."
   const NO_LIST =
     "The option trustedProxies must be addresses, blocks or names like '10.0.0.0/8, loopback', a list of them, or a function (address) => boolean, not"
   const cannot = (entry: string, rest: string): string => `The option trustedProxies cannot take '${entry}': ${rest}`
@@ -367,6 +367,17 @@ describe('an entry that is none', () => {
     { option: ['10.0.0.1', undefined], message: 'The option trustedProxies takes addresses as text, not undefined.' },
     { option: [['10.0.0.1']], message: 'The option trustedProxies takes addresses as text, not an array.' },
     { option: [() => true], message: 'The option trustedProxies takes addresses as text, not a function.' },
+    // Its promise would never be `true`, so nobody would be trusted and nobody told.
+    ...[
+      async () => true,
+      async function known(): Promise<boolean> {
+        return true
+      },
+      { has: async () => true }.has,
+    ].map((option) => ({
+      option,
+      message: 'The option trustedProxies cannot be an async function: who is trusted must be known at once.',
+    })),
   ])('is refused: $option', ({ option, message }) => {
     const error = mistake(option)
     expect([error.code, error.message]).toStrictEqual(['ERR_PROXYFIX_OPTION', message])
@@ -409,7 +420,7 @@ describe('a predicate', () => {
     { name: 'ports and quotes', peer: '10.0.0.1', list: '"10.0.0.2:80"', questions: ['10.0.0.1', '10.0.0.2'] },
     { name: 'no address', peer: undefined, list: '10.0.0.2', questions: ['', '10.0.0.2'] },
     { name: 'text that is no address: it is not asked', peer: 'localhost', list: '10.0.0.2', questions: [] },
-    { name: 'an empty address: it is not asked', peer: '', list: '10.0.0.2', questions: [] },
+    { name: 'an empty address, which is none', peer: '', list: '10.0.0.2', questions: ['', '10.0.0.2'] },
     {
       name: 'what is no address in the list: it is not asked',
       peer: '10.0.0.1',

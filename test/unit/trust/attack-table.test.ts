@@ -359,10 +359,8 @@ describe('Connection: X-Forwarded-For removes the header on the way (CVE-2022-31
   })
 
   it('removes nothing here, at the end of the way', () => {
-    expect(decide(sent, { xFor: 1, required: ['for'] })).toMatchObject({
-      client: { address: CLIENT },
-      refusal: undefined,
-    })
+    const { client, refusal } = decide(sent, { xFor: 1, required: ['for'] })
+    expect({ client, refusal }).toStrictEqual({ client: { address: CLIENT }, refusal: undefined })
     const fixed = fixRequest(nodeRequest(PROXY, sent), { xFor: 1 })
     expect(fixed.headers['x-forwarded-for']).toBe(CLIENT)
     expect(fixed.socket.remoteAddress).toBe(CLIENT)

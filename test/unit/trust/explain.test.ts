@@ -34,7 +34,14 @@ describe('peer', () => {
     { options: {}, address: '10.0.0.1', trusted: true, reason: 'whoever connects is, as trustedProxies is not set' },
     { options: {}, trusted: true, reason: 'whoever connects is, as trustedProxies is not set' },
     { options: {}, address: 'localhost', trusted: false, reason: 'its address is none' },
-    { options: { trustedProxies: () => true }, address: '', trusted: false, reason: 'its address is none' },
+    { options: { trustedProxies: () => true }, address: ' ', trusted: false, reason: 'its address is none' },
+    {
+      options: { trustedProxies: () => true },
+      address: '',
+      trusted: true,
+      reason: 'it has no address, and trustedProxies takes such peers',
+    },
+    { options: OURS, address: '', trusted: false, reason: 'it has no address, and nothing else to know it by' },
     { options: OURS, address: '::ffff:10.0.0.1', trusted: true, reason: 'it is in trustedProxies' },
     { options: OURS, address: '198.51.100.9', trusted: false, reason: 'it is not in trustedProxies' },
     { options: OURS, trusted: false, reason: 'it has no address, and nothing else to know it by' },
@@ -105,7 +112,18 @@ describe('hops', () => {
 
   it.each<{ name: string; headers: Record<string, string>; options: ProxyFixOptions; hops: string[] }>([
     { name: 'none, where no header was sent', headers: {}, options: {}, hops: [] },
-    { name: 'none, where none is read', headers: { 'X-Forwarded-For': '6.6.6.6' }, options: { xFor: 0 }, hops: [] },
+    {
+      name: 'unread, where none is counted',
+      headers: { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7' },
+      options: { xFor: 0 },
+      hops: ['1 203.0.113.7 | unread | xFor is 0', '2 6.6.6.6 | unread | xFor is 0'],
+    },
+    {
+      name: 'unread, where none is counted, with trustedProxies',
+      headers: { 'X-Forwarded-For': '10.0.0.2' },
+      options: { ...OURS, xFor: 0 },
+      hops: ['1 10.0.0.2 | unread | xFor is 0'],
+    },
     {
       name: 'counted',
       headers: { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7 ,10.0.0.2' },
@@ -156,8 +174,35 @@ describe('hops', () => {
       options: { ...OURS, xFor: 3 },
       hops: [
         '1 10.0.0.2 | proxy | in trustedProxies',
-        '2 203.0.113.7 | client | the client: not in trustedProxies',
+        '2 203.0.113.7 | client | the client: not in trustedProxies, so 2 of the 3 that are counted; list it if it is a proxy of yours',
         '3 6.6.6.6 | unread | nobody vouches for it',
+      ],
+    },
+    {
+      name: 'counted, ended at once',
+      headers: { 'X-Forwarded-For': '203.0.113.7' },
+      options: { ...OURS, xFor: 2 },
+      hops: [
+        '1 203.0.113.7 | client | the client: not in trustedProxies, so 1 of the 2 that are counted; list it if it is a proxy of yours',
+      ],
+    },
+    {
+      name: 'counted, as many as there are',
+      headers: { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7, 10.0.0.2' },
+      options: { ...OURS, xFor: 2 },
+      hops: [
+        '1 10.0.0.2 | proxy | in trustedProxies',
+        '2 203.0.113.7 | client | the client: xFor is 2',
+        '3 6.6.6.6 | unread | nobody vouches for it',
+      ],
+    },
+    {
+      name: 'elements, counted, ended early',
+      headers: { Forwarded: 'for=203.0.113.7, for=10.0.0.2' },
+      options: { ...OURS, forwarded: 3 },
+      hops: [
+        '1 for=10.0.0.2 | proxy | in trustedProxies',
+        '2 for=203.0.113.7 | client | the client: not in trustedProxies, so 2 of the 3 that are counted; list it if it is a proxy of yours',
       ],
     },
     {
@@ -544,19 +589,84 @@ describe('otherCounts', () => {
         verdicts.host,
       ]),
     ).toStrictEqual([
-      [0, false, '10.0.0.1', 'http', 'not-configured', 'absent'],
-      [1, false, '10.0.0.2', 'http', 'trusted', 'absent'],
+      [0, false, '10.0.0.1', 'https', 'trusted', 'absent'],
+      [1, false, '10.0.0.2', 'https', 'trusted', 'absent'],
       [2, true, '203.0.113.7', 'https', 'trusted', 'absent'],
-      [3, false, '6.6.6.6', 'http', 'short', 'absent'],
+      [3, false, '6.6.6.6', 'https', 'trusted', 'absent'],
+    ])
+  })
+
+  /** The counts on one line each. */
+  function told(headers: Readonly<Record<string, string>>, options: ProxyFixOptions): string[] {
+    return explained(headers, options).otherCounts.map(
+      ({ hops, client, scheme, host, port, prefix }) =>
+        `${hops}: ${client.address} ${scheme} ${host} ${port} ${prefix || '/'}`,
+    )
+  }
+
+  const THREE = {
+    'X-Forwarded-For': '203.0.113.7, 10.0.0.3, 10.0.0.2',
+    'X-Forwarded-Proto': 'wss, https, http',
+    'X-Forwarded-Host': 'c, b, a',
+    'X-Forwarded-Port': '3, 2, 1',
+    'X-Forwarded-Prefix': '/c, /b, /a',
+  }
+
+  it('change only the client where the others have counts of their own', () => {
+    expect(told(THREE, { xFor: 1, xProto: 2, xHost: 3, xPort: 1, xPrefix: 2 })).toStrictEqual([
+      '0: 10.0.0.1 https c:1 1 /b',
+      '1: 10.0.0.2 https c:1 1 /b',
+      '2: 10.0.0.3 https c:1 1 /b',
+      '3: 203.0.113.7 https c:1 1 /b',
+    ])
+  })
+
+  it('change the fields that go by the client as well', () => {
+    expect(told(THREE, { ...WALK, xProto: 'trusted', xHost: 'trusted', xPort: 1, xPrefix: 'trusted' })).toStrictEqual([
+      '0: 10.0.0.1 http app.internal:1 1 /',
+      '1: 10.0.0.2 http a:1 1 /a',
+      '2: 10.0.0.3 https b:1 1 /b',
+      '3: 203.0.113.7 wss c:1 1 /c',
+    ])
+    expect(told(THREE, { ...WALK, xProto: 1, xHost: 0, xPrefix: 'trusted' })).toStrictEqual([
+      '0: 10.0.0.1 http app.internal 80 /',
+      '1: 10.0.0.2 http app.internal 80 /a',
+      '2: 10.0.0.3 http app.internal 80 /b',
+      '3: 203.0.113.7 http app.internal 80 /c',
+    ])
+  })
+
+  it('change all that elements tell', () => {
+    const headers = {
+      Forwarded: 'for=203.0.113.7;proto=https;host=b, for=10.0.0.2;proto=http;host=a',
+      'X-Forwarded-Port': '9',
+    }
+    const expected = ['0: 10.0.0.1 http app.internal 80 /', '1: 10.0.0.2 http a 80 /', '2: 203.0.113.7 https b 443 /']
+    expect(told(headers, { forwarded: 1 })).toStrictEqual(expected)
+    expect(told(headers, { ...OURS, forwarded: 'trusted' })).toStrictEqual(expected)
+  })
+
+  it('read nothing of a field that is not configured, whatever the count', () => {
+    expect(told(THREE, { xFor: 0, xProto: 0 })).toStrictEqual([
+      '0: 10.0.0.1 http app.internal 80 /',
+      '1: 10.0.0.2 http app.internal 80 /',
+      '2: 10.0.0.3 http app.internal 80 /',
+      '3: 203.0.113.7 http app.internal 80 /',
     ])
   })
 
   it.each<{ name: string; headers: Record<string, string>; options: ProxyFixOptions; counts: string[] }>([
     {
-      name: 'none where no client is read',
+      name: 'those that are sent, where no client is read',
       headers: { 'X-Forwarded-For': '1.1.1.1' },
       options: { xFor: 0 },
-      counts: [],
+      counts: ['> 0', '1'],
+    },
+    {
+      name: 'none and nothing else, where no client is read and nothing was sent',
+      headers: {},
+      options: { xFor: 0 },
+      counts: ['> 0'],
     },
     {
       name: 'none for a header of its own',
@@ -569,7 +679,25 @@ describe('otherCounts', () => {
       name: 'the one that is set, beyond the values',
       headers: { 'X-Forwarded-For': '1.1.1.1' },
       options: { xFor: 5 },
-      counts: ['0', '1', '> 5'],
+      counts: ['0', '1', '2', '3', '4', '> 5'],
+    },
+    {
+      name: 'up to ten, and the one that is set far beyond the values',
+      headers: { 'X-Forwarded-For': '1.1.1.1' },
+      options: { xFor: 11 },
+      counts: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '> 11'],
+    },
+    {
+      name: 'up to ten, which is set',
+      headers: { 'X-Forwarded-For': Array(20).fill('1.1.1.1').join() },
+      options: { xFor: 10 },
+      counts: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '> 10'],
+    },
+    {
+      name: 'not without end, however many a client sent',
+      headers: { 'X-Forwarded-For': Array(5000).fill('1.1.1.1').join() },
+      options: {},
+      counts: ['0', '> 1', '2', '3', '4', '5', '6', '7', '8', '9', '10'],
     },
     {
       name: 'ten at most, and the one that is set',
@@ -607,12 +735,17 @@ describe('otherCounts', () => {
       'X-Forwarded-Host': 'c, b, a',
     }
     for (const options of [
+      {},
+      { xFor: 5, required: ['for'] as const },
+      { ...WALK, xProto: 'trusted' as const, xHost: 'trusted' as const, onInvalid: 'reject' as const },
       { ...WALK, xProto: 2, xHost: 3 },
       { ...OURS, xFor: 3, xProto: 3, xHost: 2 },
     ]) {
       const { info, otherCounts } = explained(headers, options)
-      const { client, scheme, host } = otherCounts.find(({ isSet }) => isSet)!
-      expect([client, scheme, host]).toStrictEqual([info.client, info.scheme, info.host])
+      const { hops: _, isSet: __, refusal, ...rest } = otherCounts.find(({ isSet }) => isSet)!
+      const { client, scheme, host, port, prefix, verdicts } = info
+      expect(rest).toStrictEqual({ client, scheme, host, port, prefix, verdicts })
+      expect(refusal).toBe(info.refusal)
     }
   })
 })
@@ -624,6 +757,42 @@ describe('the explanation', () => {
     expect(JSON.stringify(explain(facts, OURS).info)).toBe(expected)
     expect(JSON.stringify(explain(facts, trustPolicy(OURS)).info)).toBe(expected)
     expect(JSON.stringify(explain(facts).info)).toBe(JSON.stringify(resolveConnection(facts)))
+  })
+
+  it('holds it as plain data', () => {
+    const headers = { 'X-Forwarded-For': 'junk' }
+    const { info } = explained(headers, { onInvalid: 'reject' })
+    expect({ ...info }).toStrictEqual(
+      resolveConnection({ peer: PEER, scheme: 'http', host: 'app.internal', headers }, { onInvalid: 'reject' }),
+    )
+    expect(Object.getPrototypeOf(info)).toBe(Object.prototype)
+    expect('refusal' in explained(headers).info).toBe(false)
+  })
+
+  it('is JSON without the headers as they were received, which hold what nobody should paste', () => {
+    const secret = { header: 'X-Origin', values: 'correct-horse-battery' }
+    const headers = {
+      Cookie: 'session=4d5e6f',
+      Authorization: 'Bearer 4d5e6f',
+      'X-Origin': 'correct-horse-battery',
+      'X-Forwarded-For': '203.0.113.7',
+    }
+    const explanation = explained(headers, { ...OURS, secret })
+    const text = JSON.stringify(explanation)
+    for (const ours of ['4d5e6f', 'correct-horse', 'Cookie', 'Bearer']) expect(text).not.toContain(ours)
+    const parsed = JSON.parse(text) as Record<string, Record<string, unknown>>
+    expect(Object.keys(parsed)).toStrictEqual(['info', 'peer', 'fields', 'hops', 'hopCount', 'otherCounts', 'warnings'])
+    expect(parsed['info']?.['original']).toStrictEqual({
+      peer: { address: '10.0.0.1', port: 40000 },
+      scheme: 'http',
+      host: 'app.internal',
+      prefix: '',
+    })
+    expect(parsed['info']).toMatchObject({ client: { address: '203.0.113.7' }, trusted: true })
+    expect(parsed['fields']).toHaveLength(5)
+    // The explanation itself still has them, for who asks.
+    expect(explanation.info.original.headers).toBe(headers)
+    expect(String(explanation)).not.toContain('4d5e6f')
   })
 
   it('holds the warnings of the policy', () => {
@@ -653,11 +822,13 @@ Decision
   port    443           not-configured  xPort is 0: it is that of https
   prefix  (none)        not-configured  xPrefix is 0
 
-With other hop counts
-     0  10.0.0.1:40000  not-configured  https://app.internal
-     1  10.0.0.2        trusted         https://app.internal
-  >  2  203.0.113.7     trusted         https://app.internal
-     3  203.0.113.7     trusted         https://app.internal
+With other hop counts for the client
+     0  10.0.0.1     not-configured     https://app.internal
+     1  10.0.0.2     would be believed  https://app.internal
+  >  2  203.0.113.7  trusted            https://app.internal
+     3  203.0.113.7  would be believed  https://app.internal
+  A higher count is right only if your own proxies wrote that many values:
+  further left stands what the client sent.
 
 Warnings
   headers is 'keep', so the app finds the forwarding headers as they were sent:
@@ -724,8 +895,140 @@ Decision
   it('cuts no address where the line has room for it', () => {
     const options: ProxyFixOptions = { ...OURS, required: ['for'] }
     const text = String(explained({ 'X-Forwarded-For': '203.0.113.137' }, options, { host: 'a' }))
-    expect(text).toContain('\n     0  10.0.0.1:40000  not-configured, refused  http://a\n')
-    expect(text).toContain('\n  >  1  203.0.113.137   trusted                  http://a')
+    expect(text).toContain('\n     0  10.0.0.1       not-configured, refused  http://a\n')
+    expect(text).toContain('\n  >  1  203.0.113.137  trusted                  http://a')
+  })
+
+  const HIGHER = [
+    '  A higher count is right only if your own proxies wrote that many values:',
+    '  further left stands what the client sent.',
+  ].join('\n')
+
+  it('has no other counts of a stranger, or of a header of its own', () => {
+    for (const [headers, options] of [
+      [{ 'X-Forwarded-For': '203.0.113.7' }, { trustedProxies: '192.0.2.1' }],
+      [{ 'X-Real-IP': '203.0.113.7' }, { ...OURS, clientIpHeader: 'X-Real-IP' }],
+    ] as const) {
+      expect(String(explained(headers, options))).not.toMatch(/other hop counts|higher count/)
+    }
+  })
+
+  it('says of no client that is read how it would be, and when that is right', () => {
+    const text = String(explained({ 'X-Forwarded-For': '203.0.113.7' }, { ...OURS, xFor: 0, xProto: 0 }))
+    expect(text).toContain('\nX-Forwarded-For, from the right (xFor: 0)\n  1  203.0.113.7  xFor is 0\n')
+    expect(text).toContain(`
+With other hop counts for the client
+  >  0  10.0.0.1     not-configured     http://app.internal
+     1  203.0.113.7  would be believed  http://app.internal
+${HIGHER}`)
+  })
+
+  it('says of other counts what they would not believe as it is', () => {
+    const text = String(explained({ 'X-Forwarded-For': ',junk,203.0.113.7' }, { xFor: 1 }))
+    expect(text).toContain(`
+     0  10.0.0.1     not-configured  http://app.internal
+  >  1  203.0.113.7  trusted         http://app.internal
+     2  10.0.0.1     invalid         http://app.internal
+     3  10.0.0.1     empty           http://app.internal
+${HIGHER}`)
+  })
+
+  it('cuts no address, field or verdict, and puts the last column below where there is no room beside', () => {
+    const address = '2001:db8:1111:2222:3333:4444:5555:6666'
+    const explanation = explained(
+      { 'X-Forwarded-For': `6.6.6.6, [${address}]:65535`, 'X-Forwarded-Host': `${'long-name.'.repeat(8)}example` },
+      { xHost: 1, trustedProxies: 'fd00:1111:2222:3333:4444:5555:6666:7777', xFor: 1 },
+      { peer: { address: 'fd00:1111:2222:3333:4444:5555:6666:7777', port: 65535 } },
+    )
+    for (const width of [1, 40, 41, 45, 50, 60, 80, 100, 120, 200]) {
+      const lines = explanation.toString({ width }).split('\n')
+      for (const whole of [
+        '[fd00:1111:2222:3333:4444:5555:6666:7777]:65535',
+        `[${address}]:65535`,
+        'trusted',
+        'client',
+        'scheme',
+        'host',
+        'port',
+        'prefix',
+        'not-configured',
+        'would be believed',
+      ]) {
+        // One that is longer than a line has nowhere to stand whole.
+        if (whole.length <= Math.max(width, 40) - 4) {
+          expect([width, whole, lines.some((one) => one.includes(whole))]).toStrictEqual([width, whole, true])
+        }
+      }
+    }
+    const narrow = explanation.toString({ width: 60 })
+    expect(narrow).toContain(`Peer
+  [fd00:1111:2222:3333:4444:5555:6666:7777]:65535  trusted
+    it is in trustedProxies
+`)
+    expect(narrow).toContain(`Decision
+  client
+    [2001:db8:1111:2222:3333:4444:5555:6666]:65535
+    trusted
+    X-Forwarded-For, value 1 from the right
+  scheme
+    http
+    absent
+    X-Forwarded-Proto was not sent: the connection's own
+    counts
+`)
+    expect(narrow).toContain(`
+     2  2001:db8:1111:2222:3333:4444:5555:6666
+    would be believed
+    http://long-name.long-name.long-name.long-name.long-name
+    .long-name.long-name.long-name.example
+  A higher count is right only if your own proxies wrote
+  that many values: further left stands what the client
+  sent.`)
+  })
+
+  it('shows at most eight lines of what a client sent', () => {
+    const host = 'x'.repeat(3000)
+    const text = explained({ 'X-Forwarded-For': '203.0.113.7' }, {}, { host }).toString({ width: 40 })
+    const [, counts = ''] = text.split('With other hop counts for the client\n')
+    expect(counts.split('\n').slice(0, 10)).toStrictEqual([
+      '     0  10.0.0.1     not-configured',
+      `    http://${'x'.repeat(29)}`,
+      ...Array<string>(6).fill(`    ${'x'.repeat(36)}`),
+      `    ${'x'.repeat(33)}...`,
+      '  >  1  203.0.113.7  trusted',
+    ])
+  })
+
+  it.each([
+    { text: 'a  b', shown: 'a \\u{20}b' },
+    { text: 'a     b', shown: 'a \\u{20}\\u{20}\\u{20}\\u{20}b' },
+    { text: 'a b c', shown: 'a b c' },
+  ])('shows a run of blanks as what it is, as it would look like the end of a column: $shown', ({ text, shown }) => {
+    expect(explained({ 'X-Forwarded-For': text }).toString({ width: 120 })).toContain(`\n  1  ${shown}  it is`)
+  })
+
+  it('is drawn at any width, whatever a client sent', () => {
+    const tooLong: [width: number, longest: number][] = []
+    const texts = ['x'.repeat(2000), ' '.repeat(2000), '\u202e'.repeat(500), 'a b '.repeat(400), `${'x'.repeat(39)} y`]
+    for (const text of texts) {
+      const explanations = [
+        explained({ 'X-Forwarded-For': `${text},${text}z`, 'X-Forwarded-Host': text }, { ...OURS, xFor: 2, xHost: 1 }),
+        explained({ Forwarded: `for="_${text}", for=_${'h'.repeat(300)}` }, { forwarded: 1, onInvalid: 'reject' }),
+        explained({}, { required: ['for'], headers: 'keep' }, { host: text, scheme: text, prefix: text }),
+      ]
+      for (const explanation of explanations) {
+        for (let width = -1; width <= 200; width++) {
+          const longest = Math.max(
+            ...explanation
+              .toString({ width })
+              .split('\n')
+              .map(({ length }) => length),
+          )
+          if (longest > Math.max(width, 40)) tooLong.push([width, longest])
+        }
+      }
+    }
+    expect(tooLong).toStrictEqual([])
   })
 
   it.each([

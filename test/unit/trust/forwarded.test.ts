@@ -531,7 +531,6 @@ describe('a count of elements', () => {
         prefix: 'not-configured',
       },
     })
-    expect(decide([], { forwarded: 1 }).verdicts).toMatchObject({ for: 'empty' })
   })
 
   it('takes the port of the host, else the default of the scheme', () => {
@@ -852,9 +851,35 @@ describe('what is told of Forwarded', () => {
       options: { forwarded: 1 },
       rejected: [
         { field: 'for', value: ';', reason: 'it is empty' },
+        { field: 'proto', value: ';', reason: 'it is empty' },
+        { field: 'host', value: ';', reason: 'it is empty' },
+      ],
+    },
+    {
+      name: 'an element of nothing but semicolons and blanks, behind one that a client wrote',
+      forwarded: 'for=6.6.6.6;proto=https;host=evil.example, ; \t;; ',
+      options: { forwarded: 1 },
+      rejected: [
+        { field: 'for', value: '; \t;;', reason: 'it is empty' },
+        { field: 'proto', value: '; \t;;', reason: 'it is empty' },
+        { field: 'host', value: '; \t;;', reason: 'it is empty' },
+      ],
+    },
+    {
+      name: 'an element without anything',
+      forwarded: 'for=6.6.6.6,',
+      options: { forwarded: 1 },
+      rejected: [
+        { field: 'for', value: '', reason: 'it is empty' },
         { field: 'proto', value: '', reason: 'it is empty' },
         { field: 'host', value: '', reason: 'it is empty' },
       ],
+    },
+    {
+      name: 'an element of semicolons that ended a walk, of which nothing else is read',
+      forwarded: 'for=6.6.6.6;proto=https, ;;, for=10.0.0.2',
+      options: walk,
+      rejected: [{ field: 'for', value: ';;', reason: 'it is empty' }],
     },
     {
       name: 'a node that is none',

@@ -25,7 +25,11 @@ describe('a bad option', () => {
     { options: { xHost: Number.NaN }, says: ['xHost', 'NaN', 'whole number'] },
     { options: { xPort: Number.POSITIVE_INFINITY }, says: ['xPort', 'Infinity', 'whole number'] },
     { options: { xPrefix: 2 ** 53 }, says: ['xPrefix', '9007199254740992', 'whole number'] },
-    { options: { xFor: '1' }, says: ['xFor', "'1'", 'whole number'] },
+    { options: { xFor: '1' }, says: ['xFor', "'1'", 'a number', 'Number('] },
+    { options: { xProto: '010' }, says: ['xProto', "'010'", 'Number('] },
+    { options: { xHost: '' }, says: ['xHost', "''", 'whole number'] },
+    { options: { xHost: '1 ' }, says: ['xHost', "'1 '", 'whole number'] },
+    { options: { xHost: '-1' }, says: ['xHost', "'-1'", 'whole number'] },
     { options: { xFor: true }, says: ['xFor', 'true', 'whole number'] },
     { options: { xFor: null }, says: ['xFor', 'null', 'whole number'] },
     { options: { xFor: 1n }, says: ['xFor', '1n', 'whole number'] },
@@ -125,19 +129,52 @@ describe('a bad option', () => {
     { name: 'maxhops', meant: 'maxHops' },
     { name: 'max-hop', meant: 'maxHops' },
     { name: 'ondecisions', meant: 'onDecision' },
+    { name: 'for', meant: 'xFor' },
+    // What they are called elsewhere, where another name is nearer or as near.
+    { name: 'xForwardedFor', meant: 'xFor' },
+    { name: 'x-forwarded-for', meant: 'xFor' },
+    { name: 'X_FORWARDED_FOR', meant: 'xFor' },
+    { name: 'xForwardedProto', meant: 'xProto' },
+    { name: 'X-Forwarded-Host', meant: 'xHost' },
+    { name: 'xForwardedPort', meant: 'xPort' },
+    { name: 'x_forwarded_prefix', meant: 'xPrefix' },
+    { name: 'trust', meant: 'trustedProxies' },
+    { name: 'trustProxy', meant: 'trustedProxies' },
+    { name: 'trust_proxy', meant: 'trustedProxies' },
+    { name: 'proxies', meant: 'trustedProxies' },
+    { name: 'ipHeader', meant: 'clientIpHeader' },
+    { name: 'ip-header', meant: 'clientIpHeader' },
+    { name: 'hosts', meant: 'allowedHosts' },
   ])('that is not known is told with the one that is meant: $name', ({ name, meant }) => {
     const { code, message } = mistake({ [name]: 1 })
     expect(code).toBe('ERR_PROXYFIX_OPTION')
-    expect(message).toContain(`'${name}'`)
-    expect(message).toContain(`did you mean ${meant}?`)
+    expect(message).toBe(`There is no option ${name}: did you mean ${meant}?`)
   })
 
-  it.each(['numberOfProxies', 'constructor'])('that is near none is told with all that there are: %s', (name) => {
-    const { code, message } = mistake({ [name]: true })
-    expect(code).toBe('ERR_PROXYFIX_OPTION')
-    for (const word of [`'${name}'`, 'xFor', 'xProto', 'xHost', 'xPort', 'xPrefix', 'allowedHosts', 'required']) {
-      expect(message).toContain(word)
-    }
+  // Short names are near many: one slip is a misspelling, two are another name.
+  it.each(['numberOfProxies', 'constructor', 'toString', 'valueOf', 'x', 'ip', 'p', 'fo', 'xyz', 'url', 'on'])(
+    'that is near none is told with all that there are: %s',
+    (name) => {
+      const { code, message } = mistake({ [name]: true })
+      expect(code).toBe('ERR_PROXYFIX_OPTION')
+      for (const word of [
+        `There is no option ${name}: proxyFix knows xFor,`,
+        'xProto',
+        'xHost',
+        'xPort',
+        'xPrefix',
+        'allowedHosts',
+        'required',
+      ]) {
+        expect(message).toContain(word)
+      }
+    },
+  )
+
+  it("that is not known is told at once, nothing of the request's facts needed", () => {
+    expect(() => resolveConnection(undefined as never, { trust: '10.0.0.0/8' } as ProxyFixOptions)).toThrow(
+      'There is no option trust: did you mean trustedProxies?',
+    )
   })
 
   it('that is not known is told even when its value is undefined', () => {
@@ -206,7 +243,39 @@ describe('a bad option', () => {
       name: 'xPrefix in step with a header of its own',
       options: { clientIpHeader: 'X-Real-IP', xPrefix: 'trusted', trustedProxies: 'unix' },
       message:
-        "The option xPrefix is 'trusted', so xFor must be 'trusted' too: its walk finds the hop whose value xPrefix takes.",
+        "The option xPrefix is 'trusted', which takes the value of the hop that a walk finds, and beside clientIpHeader there is no walk: give a number.",
+    },
+    ...(['xProto', 'xHost', 'xPort'] as const).map((name) => ({
+      name: `${name} in step with a header of its own`,
+      options: {
+        clientIpHeader: 'X-Real-IP',
+        [name]: 'trusted',
+        trustedProxies: 'private',
+        secret: { header: 'x-origin', values: 'abcdefghijklmnop' },
+      },
+      message: `The option ${name} is 'trusted', which takes the value of the hop that a walk finds, and beside clientIpHeader there is no walk: give a number.`,
+    })),
+    ...(['xFor', 'xProto', 'xHost', 'xPort', 'xPrefix', 'forwarded'] as const).flatMap((name) =>
+      ['0', '1', '02'].map((count) => ({
+        name: `${name} as the text ${count}, as of an environment variable`,
+        options: { [name]: count },
+        message: `The option ${name} must be a number, not the text '${count}': write Number(…) around it.`,
+      })),
+    ),
+    {
+      name: 'trustedProxies that end with a comma',
+      options: { trustedProxies: '10.0.0.1,' },
+      message: "The option trustedProxies cannot take '', an empty entry: leave it out, or give [] to trust nobody.",
+    },
+    {
+      name: 'trustedProxies of an environment variable that is empty',
+      options: { trustedProxies: [''] },
+      message: "The option trustedProxies cannot take '', an empty entry: leave it out, or give [] to trust nobody.",
+    },
+    {
+      name: 'an async predicate, whose promise is never true',
+      options: { trustedProxies: async () => true },
+      message: 'The option trustedProxies cannot be an async function: who is trusted must be known at once.',
     },
     ...(['xFor', 'xProto', 'xHost', 'xPort', 'xPrefix'] as const).flatMap((name) =>
       [0, 1].map((count) => ({
@@ -296,7 +365,7 @@ describe('a bad option', () => {
     {
       name: 'a secret without a header',
       options: { secret: { values: 'abcdefghijklmnop' } },
-      message: "The option secret.header must be the name of a header, like 'X-Real-IP', not undefined.",
+      message: "The option secret.header must be the name of a header, like 'X-Origin-Verify', not undefined.",
     },
     ...([null, 'abcdefghijklmnop', ['x-origin', 'abcdefghijklmnop'], 1, () => 'abcdefghijklmnop'] as const).map(
       (secret) => ({
@@ -309,7 +378,7 @@ describe('a bad option', () => {
     {
       name: 'a secret with a slip in a name',
       options: { secret: { header: 'x-origin', values: 'abcdefghijklmnop', value: 'qrstuvwxyzabcdef' } },
-      message: "The option secret has header and values, and no 'value'.",
+      message: 'The option secret has header and values, and no value.',
     },
     {
       name: 'a secret with an empty list of values',
@@ -319,7 +388,17 @@ describe('a bad option', () => {
     {
       name: 'a secret without a value, as of an environment variable that is not set',
       options: { secret: { header: 'x-origin', values: undefined } },
-      message: 'The value of the option secret must be text, not undefined.',
+      message: 'The value of the option secret is undefined: is an environment variable missing?',
+    },
+    {
+      name: 'a secret of which one value is undefined',
+      options: { secret: { header: 'x-origin', values: ['abcdefghijklmnop', undefined] } },
+      message: 'The value 2 of the option secret is undefined: is an environment variable missing?',
+    },
+    {
+      name: 'a secret without values at all',
+      options: { secret: { header: 'x-origin' } },
+      message: 'The value of the option secret is undefined: is an environment variable missing?',
     },
     {
       name: 'a secret that is null',
@@ -346,14 +425,24 @@ describe('a bad option', () => {
       options: { secret: { header: 'x-origin', values: ['abcdefghijklmnop', ''] } },
       message: 'The value 2 of the option secret is empty: is an environment variable missing?',
     },
-    ...['abc,def', ' abcdef', 'abcdef ', 'abc def', 'abc\tdef', 'abc\r\nx: y', 'abc\0', 'abc\x7f', 'abcdéf'].map(
-      (value) => ({
-        name: `a secret with a character that it cannot have: ${JSON.stringify(value)}`,
-        options: { secret: { header: 'x-origin', values: [value, 'abcdefghijklmnop'] } },
-        message:
-          'The value 1 of the option secret has a character that it cannot have: use visible ASCII without blanks and commas (a comma would make two headers look like one).',
-      }),
-    ),
+    ...[
+      'abc,def',
+      ',',
+      ' ',
+      ' abcdef',
+      'abcdef ',
+      'abcdef\n',
+      'abc\tdef',
+      'abc\r\nx: y',
+      'abc\0',
+      'abc\x7f',
+      'abcdéf',
+    ].map((value) => ({
+      name: `a secret with a character that it cannot have: ${JSON.stringify(value)}`,
+      options: { secret: { header: 'x-origin', values: [value, 'abcdefghijklmnop'] } },
+      message:
+        'The value 1 of the option secret has a character that it cannot have: use visible ASCII without commas (one would make two headers look like one), and no blank at either end.',
+    })),
     ...([0, -1, 1.5, Number.NaN, Infinity, 2 ** 53] as const).map((maxHops) => ({
       name: `maxHops: ${maxHops}`,
       options: { maxHops },
@@ -403,13 +492,13 @@ describe('a bad option', () => {
     {
       name: 'an option that is none, near one',
       options: { trustedProxy: '10.0.0.0/8' },
-      message: "There is no option 'trustedProxy': did you mean trustedProxies?",
+      message: 'There is no option trustedProxy: did you mean trustedProxies?',
     },
     {
       name: 'an option that is none, near none',
       options: { numberOfProxies: 1 },
       message:
-        "There is no option 'numberOfProxies': proxyFix knows xFor, xProto, xHost, xPort, xPrefix, forwarded, trustedProxies, secret, clientIpHeader, maxHops, required, headers, onInvalid, prefixMode, allowedHosts, socket, onDecision.",
+        'There is no option numberOfProxies: proxyFix knows xFor, xProto, xHost, xPort, xPrefix, forwarded, trustedProxies, secret, clientIpHeader, maxHops, required, headers, onInvalid, prefixMode, allowedHosts, socket, onDecision.',
     },
   ])('is told, word for word: $name', ({ options, message }) => {
     const error = mistake(options)
@@ -417,7 +506,7 @@ describe('a bad option', () => {
   })
 
   it('never shows a value of secret: messages end up in logs', () => {
-    for (const values of ['hush hush', ['hush,hush'], ['hush\u00e9', 'hush'], { hush: 'hush' }, ['', 'hush']]) {
+    for (const values of ['hush ', ['hush,hush'], ['hush\u00e9', 'hush'], { hush: 'hush' }, ['', 'hush']]) {
       expect(mistake({ secret: { header: 'x-origin', values } }).message).not.toContain('hush')
     }
     expect(mistake({ secret: 'hush' }).message).not.toContain('hush')
@@ -478,6 +567,16 @@ describe('good options', () => {
     expect(trustPolicy(policy)).toBe(policy)
   })
 
+  it.each(['two words', 'a  b', '!"#$%&()*+-./:;<=>?@[]^_`{|}~', "it's"])('may have the secret %j', (values) => {
+    const policy = trustPolicy({ secret: { header: 'x-origin', values } })
+    const facts = { peer: {}, scheme: 'http' }
+    expect([
+      resolveConnection({ ...facts, headers: { 'X-Origin': values } }, policy).trusted,
+      resolveConnection({ ...facts, headers: { 'X-Origin': `${values} ` } }, policy).trusted,
+      resolveConnection({ ...facts, headers: { 'X-Origin': values.replaceAll(' ', '') + '!' } }, policy).trusted,
+    ]).toStrictEqual([true, false, false])
+  })
+
   it('are read once: what becomes of the object afterwards changes nothing', () => {
     const allowedHosts = ['shop.example']
     const required: ('for' | 'proto')[] = []
@@ -499,21 +598,52 @@ describe('good options', () => {
 })
 
 describe('policy.warnings', () => {
-  const ANYBODY =
-    'Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its address; better, list them in trustedProxies.'
+  /** That whoever connects is believed. */
+  const anybody = (what: string): string =>
+    `Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its ${what}; better, list them in trustedProxies.`
+  const NOTHING = 'No header is believed, as every count is 0: trustedProxies and secret do nothing alone.'
   const NOBODY = 'trustedProxies is empty, so nobody is believed and no header is ever read.'
-  const GUESSED = 'A value of secret has fewer than 16 characters and may be guessed: use a long random text.'
+  const GUESSED = 'A value of secret has fewer than 20 characters and may be guessed: use a long random text.'
   const NO_WALK = "maxHops ends a 'trusted' walk, and there is none: counts say themselves how far they go."
   const KEPT =
     "headers is 'keep', so the app finds the forwarding headers as they were sent: whatever reads them by itself may believe the client."
-  const secret = { header: 'x-origin', values: 'abcdefghijklmnop' }
+  const secret = { header: 'x-origin', values: 'abcdefghijklmnopqrst' }
 
   it.each<{ name: string; options: ProxyFixOptions; warnings: string[] }>([
-    { name: 'the defaults, which believe whoever connects', options: {}, warnings: [ANYBODY] },
-    { name: 'equal counts', options: { xFor: 2, xProto: 2 }, warnings: [ANYBODY] },
-    { name: 'counts without xFor', options: { xFor: 0, xProto: 1, xHost: 1 }, warnings: [ANYBODY] },
-    { name: 'Forwarded from whoever connects', options: { forwarded: 1 }, warnings: [ANYBODY] },
-    { name: 'only a prefix from whoever connects', options: { xFor: 0, xProto: 0, xPrefix: 1 }, warnings: [ANYBODY] },
+    { name: 'the defaults, which believe whoever connects', options: {}, warnings: [anybody('address and scheme')] },
+    { name: 'equal counts', options: { xFor: 2, xProto: 2 }, warnings: [anybody('address and scheme')] },
+    {
+      name: 'all counts',
+      options: { xHost: 1, xPort: 1, xPrefix: 1 },
+      warnings: [anybody('address, scheme, host, port and prefix')],
+    },
+    {
+      name: 'counts without xFor',
+      options: { xFor: 0, xProto: 1, xHost: 1 },
+      warnings: [anybody('scheme and host')],
+    },
+    {
+      name: 'Forwarded from whoever connects',
+      options: { forwarded: 1 },
+      warnings: [anybody('address, scheme and host')],
+    },
+    {
+      name: 'only a prefix from whoever connects',
+      options: { xFor: 0, xProto: 0, xPrefix: 1 },
+      warnings: [anybody('prefix')],
+    },
+    { name: 'only an address from whoever connects', options: { xProto: 0 }, warnings: [anybody('address')] },
+    {
+      name: 'nothing read, of proxies that are listed',
+      options: { xFor: 0, xProto: 0, trustedProxies: 'private' },
+      warnings: [NOTHING],
+    },
+    { name: 'nothing read, with a secret', options: { xFor: 0, xProto: 0, secret }, warnings: [NOTHING] },
+    {
+      name: 'nothing read, of nobody',
+      options: { xFor: 0, xProto: 0, trustedProxies: [], headers: 'keep' },
+      warnings: [NOTHING, NOBODY],
+    },
     { name: 'nothing read at all', options: { xFor: 0, xProto: 0 }, warnings: [] },
     { name: 'nothing read at all, and kept', options: { xFor: 0, xProto: 0, headers: 'keep' }, warnings: [] },
     { name: 'proxies listed', options: { trustedProxies: 'private' }, warnings: [] },
@@ -522,13 +652,13 @@ describe('policy.warnings', () => {
     { name: 'a secret', options: { secret }, warnings: [] },
     { name: 'nobody listed', options: { trustedProxies: [] }, warnings: [NOBODY] },
     {
-      name: 'a secret of 15 characters',
-      options: { secret: { ...secret, values: 'abcdefghijklmno' } },
+      name: 'a secret of 19 characters',
+      options: { secret: { ...secret, values: 'abcdefghijklmnopqrs' } },
       warnings: [GUESSED],
     },
     {
       name: 'two short secrets, once',
-      options: { secret: { ...secret, values: ['a', 'abcdefghijklmnop', 'b'] } },
+      options: { secret: { ...secret, values: ['a', 'abcdefghijklmnopqrst', 'b'] } },
       warnings: [GUESSED],
     },
     {
@@ -564,8 +694,23 @@ describe('policy.warnings', () => {
     { name: 'a count beside a walk', options: { xFor: 'trusted', xHost: 9, trustedProxies: 'private' }, warnings: [] },
     {
       name: 'a count beside a header of its own',
-      options: { clientIpHeader: 'X-Real-IP', xProto: 2, trustedProxies: 'private' },
+      options: { clientIpHeader: 'X-Real-IP', xHost: 1, trustedProxies: 'private' },
       warnings: [],
+    },
+    {
+      name: 'a count above 1 beside a header of its own',
+      options: { clientIpHeader: 'X-Real-IP', xProto: 2, trustedProxies: 'private' },
+      warnings: [
+        'xProto is 2 beside clientIpHeader: nothing shows that a request came through 2 proxies, so a client behind fewer of them writes the value itself.',
+      ],
+    },
+    {
+      name: 'several counts above 1 beside a header of its own',
+      options: { clientIpHeader: 'X-Real-IP', xHost: 3, xPort: 1, xPrefix: 2, secret },
+      warnings: [
+        'xHost is 3 beside clientIpHeader: nothing shows that a request came through 3 proxies, so a client behind fewer of them writes the value itself.',
+        'xPrefix is 2 beside clientIpHeader: nothing shows that a request came through 2 proxies, so a client behind fewer of them writes the value itself.',
+      ],
     },
     {
       name: 'maxHops without a walk',

@@ -5,6 +5,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { ConnectionFacts, ConnectionInfo, Field, Verdict } from '../../../src/trust/connection.ts'
+import { explain } from '../../../src/trust/explain.ts'
 import type { ProxyFixOptions } from '../../../src/trust/options.ts'
 import { trustPolicy } from '../../../src/trust/policy.ts'
 import { resolveConnection } from '../../../src/trust/resolve.ts'
@@ -230,6 +231,61 @@ describe('header sources', () => {
     expect(info.client).toStrictEqual(PEER)
     expect(info.verdicts.for).toBe('absent')
   })
+})
+
+describe('a header of no lines', () => {
+  const NONE = {
+    'X-Forwarded-For': [],
+    'X-Forwarded-Proto': [],
+    'X-Forwarded-Host': [],
+    'X-Forwarded-Port': [],
+    'X-Forwarded-Prefix': [],
+    Forwarded: [],
+    'X-Real-IP': [],
+  }
+  const ABSENT = { for: 'absent', proto: 'absent', host: 'absent', port: 'absent', prefix: 'absent' }
+
+  it('is absent, not empty', () => {
+    const all = { xFor: 1, xProto: 1, xHost: 1, xPort: 1, xPrefix: 1 }
+    const info = resolve(NONE, all)
+    expect([info.verdicts, info.rejected, info.client]).toStrictEqual([ABSENT, [], PEER])
+    expect(resolve(NONE, { ...all, xFor: 'trusted', trustedProxies: '10.0.0.0/8' }).verdicts).toStrictEqual(ABSENT)
+    expect(resolve(NONE, { forwarded: 1 }).verdicts).toMatchObject({ for: 'absent', proto: 'absent', host: 'absent' })
+    expect(resolve(NONE, { clientIpHeader: 'x-real-ip', trustedProxies: '10.0.0.0/8' }).verdicts.for).toBe('absent')
+    expect(resolve(NONE, { required: ['for'] }).refusal).toStrictEqual({
+      status: 400,
+      field: 'for',
+      reason: 'X-Forwarded-For is required of the proxy, and it is absent',
+    })
+  })
+
+  it('adds no value to another of the same name, nor takes one away', () => {
+    const headers = { 'X-Forwarded-For': [], 'x-forwarded-for': ['6.6.6.6', '203.0.113.7'], 'X-FORWARDED-FOR': [] }
+    expect(resolve(headers, { xFor: 1 }).client.address).toBe('203.0.113.7')
+    expect(resolve(headers, { xFor: 2 }).client.address).toBe('6.6.6.6')
+    expect(resolve(headers, { xFor: 3 }).verdicts.for).toBe('short')
+  })
+
+  it('is no secret', () => {
+    expect(resolve({ x: [] }, { secret: { header: 'x', values: 'abcdefghijklmnopqrst' } }).trusted).toBe(false)
+  })
+})
+
+describe('a header with a name that every object has', () => {
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__defineGetter__'])(
+    '%s finds nothing and throws nothing',
+    (clientIpHeader) => {
+      const options: ProxyFixOptions = { clientIpHeader, trustedProxies: '10.0.0.0/8' }
+      for (const headers of [{}, Object.create(null) as object, { get: () => null }, new Headers()]) {
+        const { client, verdicts } = resolve(headers as ConnectionFacts['headers'], options)
+        expect([client, verdicts.for]).toStrictEqual([PEER, 'absent'])
+      }
+      // Where it was sent it is a header like any other.
+      const sent = { get: (name: string) => (name === clientIpHeader.toLowerCase() ? '203.0.113.7' : null) }
+      expect(resolve(sent, options).client.address).toBe('203.0.113.7')
+      expect(resolve({ [clientIpHeader.toUpperCase()]: '203.0.113.7' }, options).client.address).toBe('203.0.113.7')
+    },
+  )
 })
 
 describe('rule 2: X-Forwarded-For', () => {
@@ -640,7 +696,7 @@ describe('rule 8: a peer that is no IP address', () => {
     'x-forwarded-host': 'shop.example',
   }
 
-  it.each(['', '1.2.3.4%eth0', 'unix', '/run/app.sock', 'localhost', '10.0.0.1:80', '010.0.0.1'])(
+  it.each([' ', '0', '1.2.3.4%eth0', 'unix', '/run/app.sock', 'localhost', '10.0.0.1:80', '010.0.0.1'])(
     '%j is believed nothing',
     (address) => {
       const { client, peer, scheme, host, trusted, verdicts, refusal } = resolve(
@@ -665,6 +721,27 @@ describe('rule 8: a peer that is no IP address', () => {
       })
     },
   )
+
+  it.each([
+    ['an empty text', ''],
+    ['null', null],
+    ['undefined', undefined],
+  ] as const)('that is %s is a peer without an address', (_, text) => {
+    const address = text as string | undefined
+    const decide = (trustedProxies: ProxyFixOptions['trustedProxies']): unknown[] => {
+      const { client, peer, trusted, verdicts } = resolve(SENT, { trustedProxies }, { peer: { address, port: 40000 } })
+      return [client.address, peer, trusted, verdicts.for]
+    }
+    const believed = ['203.0.113.7', {}, true, 'trusted']
+    const stranger = [undefined, {}, false, 'untrusted-peer']
+    expect(decide(undefined)).toStrictEqual(believed)
+    expect(decide('unix')).toStrictEqual(believed)
+    expect(decide((asked) => asked === '')).toStrictEqual(believed)
+    expect(decide(['0.0.0.0/0', '::/0'])).toStrictEqual(stranger)
+    expect(decide('loopback, private')).toStrictEqual(stranger)
+    expect(decide([])).toStrictEqual(stranger)
+    expect(decide(() => false)).toStrictEqual(stranger)
+  })
 
   it('that is absent, as of a unix socket, is believed where there is no trustedProxies', () => {
     const { client, trusted } = resolve(SENT, {}, { peer: {} })
@@ -870,6 +947,92 @@ describe('the answer', () => {
     })
   })
 
+  const KEYS = [
+    'client',
+    'peer',
+    'scheme',
+    'host',
+    'hostname',
+    'port',
+    'prefix',
+    'trusted',
+    'verdicts',
+    'rejected',
+    'original',
+  ]
+
+  it('is plain data: every member its own, and no refusal where there is none', () => {
+    const info = resolve({ 'X-Forwarded-For': 'junk' })
+    expect(Object.getPrototypeOf(info)).toBe(Object.prototype)
+    expect(Reflect.ownKeys(info)).toStrictEqual(KEYS)
+    expect(Object.keys(info)).toStrictEqual(KEYS)
+    const refused = resolve({ 'X-Forwarded-For': 'junk' }, { onInvalid: 'reject' })
+    expect(Object.keys(refused)).toStrictEqual([...KEYS, 'refusal'])
+    for (const { value, enumerable } of Object.values(Object.getOwnPropertyDescriptors(refused))) {
+      expect([typeof value, enumerable]).not.toContain('function')
+      expect(enumerable).toBe(true)
+    }
+  })
+
+  it('is whole in a copy, a spread and JSON', () => {
+    const info = resolve({ 'X-Forwarded-For': 'junk' }, { xHost: 1, onInvalid: 'reject' })
+    const expected = {
+      client: PEER,
+      trusted: true,
+      verdicts: {
+        for: 'invalid',
+        proto: 'absent',
+        host: 'absent',
+        port: 'not-configured',
+        prefix: 'not-configured',
+      },
+      rejected: [{ field: 'for', value: 'junk', reason: 'it is not an IP address with or without a port' }],
+      refusal: {
+        status: 400,
+        field: 'for',
+        reason: 'the value of X-Forwarded-For that counts is invalid: it is not an IP address with or without a port',
+      },
+      original: { peer: PEER, scheme: 'http', host: 'app.internal', headers: { 'X-Forwarded-For': 'junk' } },
+    }
+    for (const copy of [
+      { ...info },
+      Object.assign({}, info),
+      structuredClone(info),
+      JSON.parse(JSON.stringify(info)) as ConnectionInfo,
+    ]) {
+      expect(copy).toMatchObject(expected)
+      expect(copy).toEqual(info)
+    }
+  })
+
+  it('stays what it was when the facts are changed', () => {
+    const peer = { address: '10.0.0.1', port: 40000 }
+    const headers: Record<string, string | string[]> = {
+      'X-Forwarded-For': '203.0.113.7, junk',
+      'X-Forwarded-Proto': 'x',
+    }
+    const facts = { peer, scheme: 'http', host: 'app.internal', prefix: '/a', headers }
+    const info = resolveConnection(facts, { xFor: 2, required: ['proto'] })
+    const before = structuredClone({ ...info, original: { ...info.original, headers: {} } })
+    Object.assign(peer, { address: '6.6.6.6', port: 6 })
+    Object.assign(facts, { scheme: 'gopher', host: 'evil.example', prefix: '/evil', peer: { address: '6.6.6.6' } })
+    headers['X-Forwarded-For'] = '6.6.6.6, 6.6.6.6'
+    expect({ ...info, original: { ...info.original, headers: {} } }).toStrictEqual(before)
+    expect(info.original.peer).toStrictEqual({ address: '10.0.0.1', port: 40000 })
+    expect(info.original.peer).not.toBe(peer)
+  })
+
+  it('shares nothing that one reader could change for another', () => {
+    const [one, other] = [resolve({ 'X-Forwarded-For': '203.0.113.7' }), resolve({ 'X-Forwarded-For': '203.0.113.8' })]
+    for (const part of [one.verdicts, one.rejected]) {
+      try {
+        Object.assign(part, { for: 'untrusted-peer', length: 1, 0: { field: 'for', value: '', reason: '' } })
+      } catch {} // frozen
+    }
+    expect([other.verdicts.for, other.rejected]).toStrictEqual(['trusted', []])
+    expect(resolve({ 'X-Forwarded-For': '203.0.113.9' }).verdicts.for).toBe('trusted')
+  })
+
   it('does not change the facts', () => {
     const facts: ConnectionFacts = Object.freeze({
       peer: Object.freeze({ address: '10.0.0.1' }),
@@ -884,5 +1047,24 @@ describe('the answer', () => {
     const info = resolve({}, {}, { scheme: 'gopher' })
     expect(info).toMatchObject({ scheme: 'gopher', host: 'app.internal' })
     expect(info.port).toBeUndefined()
+  })
+})
+
+describe('what is no facts', () => {
+  it.each<{ name: string; facts: unknown }>([
+    { name: 'nothing', facts: undefined },
+    { name: 'null', facts: null },
+    { name: 'a request', facts: new Request('http://app/') },
+    { name: 'a peer that is text', facts: { peer: '10.0.0.1', scheme: 'http', headers: {} } },
+    { name: 'a peer that is null', facts: { peer: null, scheme: 'http', headers: {} } },
+    { name: 'no scheme', facts: { peer: {}, headers: {} } },
+    { name: 'no headers', facts: { peer: {}, scheme: 'http' } },
+  ])('is told, whoever decides: $name', ({ facts }) => {
+    const told = expect.objectContaining({
+      code: 'ERR_PROXYFIX_OPTION',
+      message: "A decision needs facts like { peer: { address: '10.0.0.1' }, scheme: 'http', headers: {} }.",
+    }) as Error
+    expect(() => resolveConnection(facts as ConnectionFacts)).toThrow(told)
+    expect(() => explain(facts as ConnectionFacts)).toThrow(told)
   })
 })

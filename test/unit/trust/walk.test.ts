@@ -745,8 +745,11 @@ describe('rule 8: who may speak', () => {
   it("a peer without an address is trusted by 'unix', and text that is none is not", () => {
     expect(trusts({ trustedProxies: 'unix' }, undefined)).toBe(true)
     expect(trusts({ trustedProxies: ['10.0.0.0/8', 'unix'] }, undefined)).toBe(true)
-    expect(trusts({ trustedProxies: 'unix' }, '')).toBe(false)
-    expect(trusts({ trustedProxies: 'unix' }, 'unix')).toBe(false)
+    expect(trusts({ trustedProxies: 'unix' }, '')).toBe(true)
+    expect(trusts({ trustedProxies: 'unix' }, null as unknown as undefined)).toBe(true)
+    for (const text of ['unix', ' ', '0', '/run/app.sock', 'null', 'undefined', '\0']) {
+      expect(trusts({ trustedProxies: 'unix' }, text)).toBe(false)
+    }
   })
 
   it('text that is no address gives no client either, and no port', () => {
@@ -809,9 +812,11 @@ describe('rule 8: who may speak', () => {
       {
         name: 'and text that is no address, for which it does not stand',
         trustedProxies: OURS,
-        address: '',
+        address: ' ',
         trusted: false,
       },
+      { name: 'and an empty text, which is no address', trustedProxies: OURS, address: '', trusted: true },
+      { name: 'where nobody is trusted, and an empty text', trustedProxies: [], address: '', trusted: false },
       { name: 'and a name', trustedProxies: OURS, address: 'localhost', trusted: false },
       { name: 'where nobody is trusted', trustedProxies: [], address: '10.0.0.1', trusted: false },
       { name: 'where nobody is trusted, and no address', trustedProxies: [], address: undefined, trusted: false },
