@@ -4,7 +4,15 @@
  */
 
 export { proxyFix } from './middleware/proxy-fix.ts'
-export type { FetchHandler, FetchObject, FunctionHandler, Handler, Middleware } from './middleware/handler.ts'
+export type {
+  CallableHandler,
+  FetchHandler,
+  FetchObject,
+  FunctionHandler,
+  Handler,
+  Middleware,
+  ServerLike,
+} from './middleware/handler.ts'
 export { type ConnectionAttributes, connectionAttributes } from './request/attributes.ts'
 export { clientKey, type ClientKeyOptions } from './request/client-key.ts'
 export { fixRequest } from './request/fix-request.ts'

@@ -20,8 +20,18 @@ export interface FetchObject {
   fetch: FunctionHandler
 }
 
+/** Whatever is called with requests. */
+export type CallableHandler = FunctionHandler | FetchObject
+
+/** A server of `node:http`, `node:https` or `node:http2`. */
+export interface ServerLike {
+  readonly listening: boolean
+  address(): unknown
+  emit(event: never, ...args: never[]): boolean
+}
+
 /** Whatever `proxyFix` can wrap. */
-export type Handler = FunctionHandler | FetchObject
+export type Handler = CallableHandler | ServerLike
 
 /** A wrapper that gives back what it was given, wrapped. */
 export type Middleware = <H extends Handler>(handler: H) => H
@@ -34,7 +44,7 @@ export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => 
  * @param name Whose wrapper it is, for the message when the handler is none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the value is no handler.
  */
-export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
+export function wrapHandler<H extends CallableHandler>(handler: H, around: Around, name: string): H {
   if (typeof handler === 'function') return wrapFunction(handler as FunctionHandler, around) as H
   if (isFetchObject(handler)) return wrapFetchObject(handler, around)
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
@@ -61,7 +71,7 @@ function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
 }
 
 /** Whether a value can be called with requests. */
-export function isHandler(value: unknown): value is Handler {
+export function isHandler(value: unknown): value is CallableHandler {
   return typeof value === 'function' || isFetchObject(value)
 }
 
@@ -78,6 +88,6 @@ export function describeNonHandler(value: unknown): string {
     return `${value === null || value === undefined ? String(value) : `a ${typeof value}`}: ${wanted}`
   if ('listen' in value && 'callback' in value) return 'a Koa app: give its app.callback()'
   if ('listen' in value && 'routing' in value) return 'a Fastify app: give its app.routing, after await app.ready()'
-  if ('listen' in value && 'address' in value) return 'a server: give the listener that it calls'
+  if ('listen' in value && 'address' in value) return 'a server that listens by itself: give the listener that it calls'
   return `an object of another kind: ${wanted}`
 }

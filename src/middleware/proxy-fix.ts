@@ -12,7 +12,15 @@ import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
 import { unwrapSocket } from '../request/socket-view.ts'
-import { type FetchHandler, type FunctionHandler, type Handler, type Middleware, wrapHandler } from './handler.ts'
+import {
+  type CallableHandler,
+  type FetchHandler,
+  type FunctionHandler,
+  type Handler,
+  type Middleware,
+  wrapHandler,
+} from './handler.ts'
+import { isServer, wrapServer } from './whole-server.ts'
 import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, refuseWith } from './refusal.ts'
 
 /**
@@ -20,7 +28,8 @@ import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, ref
  * which scheme, host, port and prefix it asked for.
  *
  * @param handler Node `(req, res)` or Connect `(req, res, next)`, an `upgrade` listener `(req, socket, head)`,
- * Fetch `(Request) => Response`, or an object with such a `fetch` method. It is given back with its own type.
+ * Fetch `(Request) => Response`, an object with such a `fetch` method, or a whole server of `node:http`, `https` or
+ * `http2`, whose listeners, present and future, are all served fixed requests. It is given back with its own type.
  * @param options How many proxies to trust for each header, or a policy. Absent: Werkzeug's defaults, one
  * value of `X-Forwarded-For` and one of `X-Forwarded-Proto`.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when an option or the handler cannot be.
@@ -71,6 +80,8 @@ function areOptions(value: unknown): boolean {
 }
 
 function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
+  if (isServer(handler)) return wrapServer(handler, (req, second) => admit(req, second, policy))
+
   function fixed(call: FunctionHandler, self: unknown, args: unknown[]): unknown {
     const request = args[0]
     if (isNodeRequest(request)) return callNode(call, self, args, request)
@@ -82,21 +93,29 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
   }
 
   function callNode(call: FunctionHandler, self: unknown, args: unknown[], req: NodeRequest): unknown {
-    const second = args[1] // the response; an upgrade or connect listener has the request's own socket there
-    const ownsConnection = second !== undefined && unwrapSocket(second) === unwrapSocket(req.socket)
-    const { refusal } = fixNodeRequest(req, policy, ownsConnection).decision
-    if (refusal === undefined) return Reflect.apply(call, self, args)
-    if (ownsConnection) refuseOnSocket(second as RawSocket, refusal)
-    else refuseWith(second as NodeResponse, refusal)
-    return undefined
+    return admit(req, args[1], policy) ? Reflect.apply(call, self, args) : undefined
   }
 
   function callFetch(call: FunctionHandler, self: unknown, args: unknown[], received: Request): unknown {
-    const { request, fix } = fixFetchRequest(received, policy, args[1])
+    const { request, fix, platformArgs } = fixFetchRequest(received, policy, args.slice(1))
     const { refusal } = fix.decision
     if (refusal !== undefined) return refusalResponse(refusal)
-    return Reflect.apply(call, self, [request, ...args.slice(1)])
+    return Reflect.apply(call, self, [request, ...platformArgs])
   }
 
-  return wrapHandler(handler, fixed, 'proxyFix')
+  return wrapHandler(handler as CallableHandler, fixed, 'proxyFix') as H // it is no server
+}
+
+/**
+ * Fixes a Node request.
+ * @param second The response; an upgrade or connect listener has the request's own socket there.
+ * @returns Whether the app may see it; `false` when it was refused and answered.
+ */
+function admit(req: NodeRequest, second: unknown, policy: TrustPolicy): boolean {
+  const ownsConnection = second !== undefined && unwrapSocket(second) === unwrapSocket(req.socket)
+  const { refusal } = fixNodeRequest(req, policy, ownsConnection).decision
+  if (refusal === undefined) return true
+  if (ownsConnection) refuseOnSocket(second as RawSocket, refusal)
+  else refuseWith(second as NodeResponse, refusal)
+  return false
 }

@@ -15,15 +15,10 @@ import { decide } from './decide.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
+import { carryRoute } from './platform/bun.ts'
+import { platformArgument } from './platform/platform.ts'
+import { carryServerFields, type ServerRequest, srvx } from './platform/srvx.ts'
 import { placePrefix } from './prefix-mode.ts'
-
-/** What srvx has on its requests beside what a Request has. */
-interface ServerRequest extends Request {
-  readonly ip?: string | undefined
-  readonly runtime?: { readonly node?: { readonly req?: unknown } }
-  readonly waitUntil?: unknown
-  readonly context?: unknown
-}
 
 /** Whether this is the first argument of a Fetch handler. */
 export function isFetchRequest(value: unknown): value is Request {
@@ -41,37 +36,49 @@ export function isFetchRequest(value: unknown): value is Request {
 export interface FixedFetchRequest {
   readonly request: Request
   readonly fix: Fix
+  /** What the platform passed along, showing the same. */
+  readonly platformArgs: readonly unknown[]
 }
 
 /**
  * Decides about a Fetch request, and gives the request that shows the answer: the same one when nothing
  * changes. A request that was fixed before stays as it was decided.
  *
- * @param platform What the platform passed along. A Node bridge passes `{ incoming }`: the decision is then
- * made on that Node request, whose socket knows the peer, and both show it.
+ * @param platformArgs What the platform passed along, where it tells the peer. A Node bridge passes `{ incoming }`: the
+ * decision is then made on that Node request, whose socket knows the peer, and both show it.
  */
-export function fixFetchRequest(request: Request, policy: TrustPolicy, platform?: unknown): FixedFetchRequest {
+export function fixFetchRequest(
+  request: Request,
+  policy: TrustPolicy,
+  platformArgs: readonly unknown[] = [],
+): FixedFetchRequest {
   const before = fixOf(request)
   if (before !== undefined) {
     reportTwice()
-    return { request, fix: before }
+    return { request, fix: before, platformArgs }
   }
+  const [first, ...others] = platformArgs
   const { prefixMode } = policy.checked
   const rules = HeaderRules.of(policy)
-  const incoming = incomingOf(request, platform)
+  const incoming = incomingOf(request, first)
   if (incoming !== undefined) {
     // A Request keeps the path it has: a router may have cut a mount path off it. Only where the fix moves the path
     // is it taken from the Node request, as a Request made before the fix does not show that.
     const movesPath = fixOf(incoming) === undefined && (prefixMode === 'strip' || prefixMode === 'url')
     const fix = fixNodeRequest(incoming, policy)
     const route = movesPath ? routeOf(incoming) : splitUrl(request.url).target
-    return { request: showOnRequest(request, fix, NO_HOST, route, rules), fix }
+    return { request: showOnRequest(request, fix, NO_HOST, route, rules), fix, platformArgs }
   }
-  const decision = decide(policy, new FetchFacts(request, policy))
+  const platform = platformArgument(first, request)
+  const server = srvx(request)
+  const decision = decide(policy, new FetchFacts(request, (platform ?? server)?.peer, policy))
   const { authority, target } = splitUrl(request.url)
   const placed = placePrefix(target, decision.prefix, prefixMode)
   const fix = { decision, policy, publicTarget: placed.public }
-  return { request: showOnRequest(request, fix, authority || NO_HOST, placed.route, rules), fix }
+  const shown = showOnRequest(request, fix, authority || NO_HOST, placed.route, rules)
+  server?.show(decision.client, shown)
+  if (platform === undefined) return { request: shown, fix, platformArgs }
+  return { request: shown, fix, platformArgs: [platform.show(decision.client, shown), ...others] }
 }
 
 /**
@@ -90,7 +97,9 @@ export function carryFix(incoming: NodeRequest, request: Request): Request {
 
 /** The Node request that a bridge made this one from. */
 function incomingOf(request: ServerRequest, platform: unknown): NodeRequest | undefined {
-  const incoming = (platform as { incoming?: unknown } | null | undefined)?.incoming ?? request.runtime?.node?.req
+  const bindings = platform as { incoming?: unknown; server?: { incoming?: unknown } | null } | null | undefined
+  // Hono takes `{ server }` beside values of the app's own as well.
+  const incoming = bindings?.incoming ?? bindings?.server?.incoming ?? request.runtime?.node?.req
   return isNodeRequest(incoming) ? incoming : undefined
 }
 
@@ -111,7 +120,7 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
   const url = new URL(`${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`).href
   const changes = rules === undefined ? [] : headerChanges(request.headers, fix.decision, rules)
   if (url === request.url && changes.length === 0) {
-    carryServerFields(request, request, fix)
+    carryServerFields(request, request, fix.decision.client)
     markFetch(request, fix)
     return request
   }
@@ -122,7 +131,7 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
     if (value === undefined) shown.headers.delete(name)
     else shown.headers.set(name, value)
   }
-  carryServerFields(request, shown, fix)
+  carryServerFields(request, shown, fix.decision.client)
   markFetch(shown, fix)
   return shown
 }
@@ -131,14 +140,6 @@ function showOnRequest(request: Request, fix: Fix, fallback: string, route: stri
 function plainInit({ method, headers, body, signal }: Request): RequestInit {
   const init = { method, headers, signal }
   return body === null ? init : ({ ...init, body, duplex: 'half' } as RequestInit) // which not all types of it have
-}
-
-/** What srvx has on a request goes over, with its `ip`, which may have been read before the fix, the client's. */
-function carryServerFields(from: ServerRequest, to: Request, { decision }: Fix): void {
-  const { runtime, waitUntil, context } = from
-  if (runtime === undefined) return
-  if (to !== from) Object.assign(to, { runtime, waitUntil, context })
-  Object.defineProperty(to, 'ip', { value: decision.client.address ?? from.ip, configurable: true, enumerable: true })
 }
 
 /** Marks a Fetch request, whose clones are fixed requests too. */
@@ -153,6 +154,7 @@ function cloneFixed(this: Request): Request {
   const copy = Reflect.apply(clone, this, [])
   const fix = fixOf(this)
   if (fix !== undefined) markFetch(copy, fix)
+  carryRoute(this, copy)
   return copy
 }
 
@@ -171,22 +173,33 @@ function headerChanges(
   return changes
 }
 
-/** Scheme, authority and the rest of a Request's URL, which has no userinfo. Bun gives a bare path when there is no host. */
+/**
+ * Scheme, authority and the rest of a Request's URL, which has no userinfo. Bun gives a bare path when there is no host;
+ * on a unix socket Deno writes `http+unix`, and for the host that the client names none of, the path of the socket.
+ */
 function splitUrl(url: string): { scheme: string; authority: string; target: string } {
   if (url.startsWith('/')) return { scheme: 'http', authority: '', target: url }
   const schemeEnd = url.indexOf('://')
   const pathAt = url.indexOf('/', schemeEnd + 3)
-  return { scheme: url.slice(0, schemeEnd), authority: url.slice(schemeEnd + 3, pathAt), target: url.slice(pathAt) }
+  const scheme = url.slice(0, schemeEnd)
+  const target = url.slice(pathAt)
+  if (scheme === 'http+unix') return { scheme: 'http', authority: '', target }
+  return { scheme, authority: url.slice(schemeEnd + 3, pathAt), target }
 }
 
 /** The facts as received. `headers` are the request's own: nothing here changes them, an app that is given them may. */
 class FetchFacts implements ReadableFacts {
-  readonly peer: Endpoint = {}
+  readonly peer: Endpoint
   readonly scheme: string
   readonly host: string
   readonly headers: Headers
 
-  constructor({ url, headers }: Request, { checked: { secret, trustedProxies } }: TrustPolicy) {
+  constructor(
+    { url, headers }: Request,
+    peer: Endpoint | undefined,
+    { checked: { secret, trustedProxies } }: TrustPolicy,
+  ) {
+    this.peer = peer ?? {}
     const { scheme, authority } = splitUrl(url)
     this.scheme = scheme
     this.host = headers.get('host') || authority
@@ -197,9 +210,8 @@ class FetchFacts implements ReadableFacts {
       this.headers.delete(secret.header)
     }
     if (secret === undefined && trustedProxies === undefined) return
-    // A plain Request shows no peer, so it may be anybody's.
     const isProven = secret?.isProvenBy(headers.get(secret.header) ?? undefined)
-    noteProvenance(this.headers, { isProven, isPeerUnknown: true })
+    noteProvenance(this.headers, { isProven, isPeerUnknown: peer === undefined }) // as a plain Request shows none
   }
 
   header(name: string): string | undefined {

@@ -26,7 +26,7 @@ export function fixRequest<R extends object>(
     return request
   }
   // What comes out is a Request as well, whichever class of Request went in.
-  if (isFetchRequest(request)) return fixFetchRequest(request, policy, platformArgs[0]).request as unknown as R
+  if (isFetchRequest(request)) return fixFetchRequest(request, policy, platformArgs).request as unknown as R
   throw new ProxyFixError(
     'ERR_PROXYFIX_OPTION',
     'fixRequest needs the request itself: a Node request (in Fastify request.raw, in Express req) or a Fetch Request.',

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describeNonHandler, type Handler, isHandler } from '../middleware/handler.ts'
+import { describeNonHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 
@@ -19,7 +19,7 @@ const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
  * @param options.cwd Where relative paths begin. Default: the working directory.
  * @throws ProxyFixError `ERR_PROXYFIX_APP`, saying what was wrong and how to mend it.
  */
-export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<Handler> {
+export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<CallableHandler> {
   const { path, name } = splitSpec(spec)
   const file = findFile(path, options.cwd ?? process.cwd())
   const exports = await load(file, path)

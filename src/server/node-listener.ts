@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NodeRequest, sendNodeResponse } from 'srvx/node'
-import { type Handler, isFetchObject } from '../middleware/handler.ts'
+import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { carryFix } from '../request/fetch.ts'
 
 /** A listener of `request` events. */
@@ -15,7 +15,7 @@ export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknow
  * The listener for an app. A function with fewer than two parameters is a Fetch handler, one with two or
  * more a Node listener; an object with a `fetch` method says it without counting.
  */
-export function nodeListener(app: Handler): NodeListener {
+export function nodeListener(app: CallableHandler): NodeListener {
   if (isFetchObject(app)) return bridge((...args) => Reflect.apply(app.fetch, app, args))
   return app.length < 2 ? bridge(app as unknown as FetchHandler) : (app as unknown as NodeListener)
 }

@@ -2,7 +2,7 @@
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describeNonHandler, type FetchHandler, type Handler, isHandler } from '../middleware/handler.ts'
+import { describeNonHandler, type FetchHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
@@ -56,8 +56,8 @@ export interface UnstartedServer {
  */
 export function createServer(app: FetchHandler, options?: ServeOptions): UnstartedServer
 export function createServer(app: FetchApp, options?: ServeOptions): UnstartedServer
-export function createServer(app: Handler, options?: ServeOptions): UnstartedServer
-export function createServer(app: Handler, options: ServeOptions = {}): UnstartedServer {
+export function createServer(app: CallableHandler, options?: ServeOptions): UnstartedServer
+export function createServer(app: CallableHandler, options: ServeOptions = {}): UnstartedServer {
   if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
   if (typeof options !== 'object' || options === null) {
     fail(`The options of serve must be an object like { bind: ':8000' }, not ${String(options)}.`)
@@ -104,8 +104,8 @@ export function createServer(app: Handler, options: ServeOptions = {}): Unstarte
  */
 export async function serve(app: FetchHandler, options?: ServeOptions): Promise<RunningServer>
 export async function serve(app: FetchApp, options?: ServeOptions): Promise<RunningServer>
-export async function serve(app: Handler, options?: ServeOptions): Promise<RunningServer>
-export async function serve(app: Handler, options: ServeOptions = {}): Promise<RunningServer> {
+export async function serve(app: CallableHandler, options?: ServeOptions): Promise<RunningServer>
+export async function serve(app: CallableHandler, options: ServeOptions = {}): Promise<RunningServer> {
   return await createServer(app, options).listen()
 }
 

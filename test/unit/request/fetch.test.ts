@@ -264,7 +264,8 @@ describe('what a changed request keeps', () => {
       },
       { highWaterMark: 0 },
     )
-    const fixed = fixRequest(new Request('http://app/', { method: 'POST', headers, body, duplex: 'half' }))
+    const init = { method: 'POST', headers, body, duplex: 'half' as const }
+    const fixed = fixRequest(new Request('http://app/', init))
     await new Promise((resolve) => setImmediate(resolve))
     expect(pulled).toBe(0)
     const reader = fixed.body?.getReader()
@@ -279,7 +280,8 @@ describe('what a changed request keeps', () => {
   it('a cancelled body reaches its source', async () => {
     const cancel = vi.fn<(reason: unknown) => void>()
     const body = new ReadableStream({ cancel }, { highWaterMark: 0 })
-    const fixed = fixRequest(new Request('http://app/', { method: 'POST', headers, body, duplex: 'half' }))
+    const init = { method: 'POST', headers, body, duplex: 'half' as const }
+    const fixed = fixRequest(new Request('http://app/', init))
     await fixed.body?.cancel('enough')
     expect(cancel).toHaveBeenCalledExactlyOnceWith('enough')
   })
