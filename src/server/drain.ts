@@ -8,6 +8,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { unwrapSocket } from '../request/socket-view.ts'
 
 /** Stops a server; `timeout` in milliseconds, after which what is left is cut off, `Infinity` for never. */
 export type Drain = (timeout: number) => Promise<void>
@@ -23,7 +24,8 @@ export function drainable(server: Server): Drain {
     // With its connection an answer is gone, though Node 20 does not close each one of a pipeline.
     socket.once('close', () => owed.delete(socket))
   })
-  server.prependListener('request', ({ socket }: IncomingMessage, res: ServerResponse) => {
+  server.prependListener('request', (req: IncomingMessage, res: ServerResponse) => {
+    const socket = unwrapSocket(req.socket) // a preload may have fixed the request before
     const answers = owed.get(socket)
     if (answers === undefined) return
     if (draining) markLast(res, [...answers].at(-1))
