@@ -52,7 +52,27 @@ export function wrapHandler<H extends CallableHandler>(handler: H, around: Aroun
 
 /** A Proxy, since a plain function would lose the members; it costs 25 ns a call. */
 function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F {
-  return new Proxy<FunctionHandler>(handler, { apply: around }) as F // a proxy of an F is one
+  const traps: ProxyHandler<FunctionHandler> = { apply: around }
+  // A handler that is a Proxy itself (GraphQL Yoga, @whatwg-node/server) hands out `apply` and `fetch` bound to what is
+  // inside, and Node's emitter calls listeners by their `apply`: neither must lead past the wrapper.
+  if (handler.apply !== Function.prototype.apply || hasFetch(handler)) traps.get = membersOf(around)
+  return new Proxy(handler, traps) as F // a proxy of an F is one
+}
+
+/** The members of a handler, with those that call it wrapped as well. */
+function membersOf(around: Around): NonNullable<ProxyHandler<FunctionHandler>['get']> {
+  const fetches = new Wrappers<FunctionHandler>((fetch) =>
+    wrapFunction(fetch, (call, self, args) => around(call, unwrap(self), args)),
+  )
+  return (target, key) => {
+    if (key === 'apply' || key === 'call' || key === 'bind') return Function.prototype[key]
+    const value: unknown = Reflect.get(target, key, target)
+    return key === 'fetch' && typeof value === 'function' ? fetches.of(value as FunctionHandler) : value
+  }
+}
+
+function hasFetch(handler: FunctionHandler): boolean {
+  return typeof (handler as Partial<FetchObject>).fetch === 'function'
 }
 
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {

@@ -63,8 +63,9 @@ export function proxyFix(...args: readonly unknown[]): unknown {
       'proxyFix(options) was called as a handler, without a next function: give it a handler to wrap, or give it to app.use().',
     )
   }, policy)
-  return function proxyFixMiddleware(subject: Handler, ...rest: [unknown, unknown]): unknown {
-    return isNodeRequest(subject) ? connect(subject, ...rest) : wrap(subject, policy)
+  // Three parameters: restify takes one with fewer for a handler that never calls `next`.
+  return function proxyFixMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
+    return isNodeRequest(subject) ? connect(subject, res, next) : wrap(subject, policy)
   }
 }
 

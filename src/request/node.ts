@@ -264,9 +264,8 @@ function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFix
   const { route, mounted } = placePrefix(url, prefix, mode)
   const publicTarget = placePrefix(whole, prefix, mode).public
   req.url = route
-  if (mounted) {
-    req.baseUrl = prefix + (req.baseUrl ?? '')
-    req.originalUrl = publicTarget
-  }
+  if (mounted) req.baseUrl = prefix + (req.baseUrl ?? '')
+  // In mode 'url', only where a framework made one before of the target without the prefix.
+  if (mounted || (mode === 'url' && req.originalUrl !== undefined)) req.originalUrl = publicTarget
   return publicTarget
 }

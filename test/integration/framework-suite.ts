@@ -3,40 +3,65 @@
  * on each framework, each of its trust settings, and each way to wrap its app.
  */
 
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ProxyFixOptions } from '../../src/index.ts'
-import { ask, type HeaderLine, pipeline, requestText } from './wire.ts'
+import { type Answer, send } from './frameworks/client.ts'
+import type { RunningApp, Way } from './frameworks/running.ts'
+import type { HeaderLine } from './wire.ts'
 
 /** What an app says about a request, by the getters of its framework. */
 export interface Report {
   readonly ip: string | undefined
   readonly protocol: string
+  readonly secure: boolean
+  /** With the port, if it is not the scheme's default. */
   readonly host: string
   readonly hostname: string
+  /** The target that it routes by. */
   readonly url: string
+  /** The target that the client typed, where the framework keeps it apart. */
+  readonly originalUrl?: string | undefined
+  /** Where the app is mounted, where the framework has a place for that. */
+  readonly baseUrl?: string | undefined
+  /** The whole URL, to put into links and redirects. */
+  readonly href: string
+  /** What `express-rate-limit` counts by, where it is used. */
+  readonly rateLimitKey?: string | undefined
+  /** Address and target as loggers write them, by the logger's name. */
+  readonly logged?: Readonly<Record<string, string>> | undefined
 }
 
-export interface RunningApp {
-  /** As in `http://127.0.0.1:8000`. */
-  readonly url: string
-  close(): Promise<unknown>
-}
+/** What a framework makes of the prefix that the fix puts into `req.baseUrl` and `req.originalUrl`. */
+export type PrefixUse =
+  | 'base and original URL'
+  | 'original URL'
+  /** It has no place for a prefix, and routes by the target without it. */
+  | 'none'
+  /** It takes the original URL for the one to route by: a prefix that a proxy cut off is there again. */
+  | 'routes by the original URL'
 
 export interface Framework<App> {
   readonly name: string
-  /** Its own settings for trust in proxies, from none to the most gullible, with what each makes of `FORGED`. */
+  readonly prefix: PrefixUse
+  /** Its own settings for trust in proxies, from none to the most gullible. */
   readonly settings: readonly {
     readonly name: string
-    /** An app that answers every GET with a `Report`, not before other requests had their chance to come in. */
+    /** An app that answers every GET with a `Report` and a cookie, not before other requests had their chance to come in. */
     readonly app: () => App | Promise<App>
-    /** What it reports when nobody fixes the request. */
-    readonly withoutProxyFix: Report
+    /** What of its report is wrong or right when nobody fixes the request `FORGED`. */
+    readonly withoutProxyFix: Partial<Report>
   }[]
   /** The ways to wrap and to start it, the usual one first; without options it is not wrapped. */
-  readonly ways: Readonly<Record<string, (app: App, options?: ProxyFixOptions) => Promise<RunningApp>>>
+  readonly ways: Readonly<Record<string, Way<App>>>
+  /** Middleware of other people's that the app uses. */
+  readonly uses?: readonly ('morgan' | 'pino-http' | 'express-rate-limit' | 'cors')[]
+  /** Whether it makes a URL of the target before anything of it is fixed: a host in a target stays in its path. */
+  readonly readsTargetFirst?: true
+  /** The scheme that the connection to the app has. @default 'http' */
+  readonly scheme?: 'https'
 }
 
-const OPTIONS: ProxyFixOptions = { xFor: 1, xProto: 1, xHost: 1 }
+const OPTIONS: ProxyFixOptions = { xFor: 1, xProto: 1, xHost: 1, xPort: 1, xPrefix: 1 }
 
 /** The Host that the proxy sends to the app. */
 const INTERNAL = 'internal.example'
@@ -50,39 +75,87 @@ const FORGED: readonly HeaderLine[] = [
 ]
 
 /** What reports come to when nothing, everything or the right thing is believed of `FORGED`. */
-export const PEER: Report = {
-  ip: '127.0.0.1',
-  protocol: 'http',
-  host: 'internal.example',
-  hostname: 'internal.example',
-  url: 'http://internal.example/cart?item=1',
-}
-export const LIAR: Report = {
-  ip: '6.6.6.6',
-  protocol: 'http',
-  host: 'evil.example',
-  hostname: 'evil.example',
-  url: 'http://evil.example/cart?item=1',
-}
-export const CLIENT: Report = {
-  ip: '203.0.113.7',
-  protocol: 'https',
-  host: 'shop.example',
-  hostname: 'shop.example',
-  url: 'https://shop.example/cart?item=1',
+export const PEER = { ip: '127.0.0.1', protocol: 'http', hostname: 'internal.example' } as const
+export const LIAR = { ip: '6.6.6.6', protocol: 'http', hostname: 'evil.example' } as const
+export const CLIENT = { ip: '203.0.113.7', protocol: 'https', hostname: 'shop.example' } as const
+
+/** A report with what stands in the response beside it. */
+interface Outcome extends Required<Omit<Report, 'logged'>> {
+  readonly logLine: string
+  readonly cookies: 'Secure' | 'not Secure'
 }
 
-const CASES: readonly { name: string; headers: readonly HeaderLine[]; target?: string; report: Report }[] = [
+const FROM_PEER: Outcome = {
+  ip: '127.0.0.1',
+  protocol: 'http',
+  secure: false,
+  host: 'internal.example',
+  hostname: 'internal.example',
+  url: '/cart?item=1',
+  originalUrl: '/cart?item=1',
+  baseUrl: '',
+  href: 'http://internal.example/cart?item=1',
+  rateLimitKey: '127.0.0.1',
+  logLine: '127.0.0.1 /cart?item=1',
+  cookies: 'not Secure',
+}
+
+const FROM_TLS_PEER: Outcome = {
+  ...FROM_PEER,
+  protocol: 'https',
+  secure: true,
+  href: 'https://internal.example/cart?item=1',
+  cookies: 'Secure',
+}
+
+const FROM_CLIENT: Outcome = {
+  ip: '203.0.113.7',
+  protocol: 'https',
+  secure: true,
+  host: 'shop.example',
+  hostname: 'shop.example',
+  url: '/cart?item=1',
+  originalUrl: '/cart?item=1',
+  baseUrl: '',
+  href: 'https://shop.example/cart?item=1',
+  rateLimitKey: '203.0.113.7',
+  logLine: '203.0.113.7 /cart?item=1',
+  cookies: 'Secure',
+}
+
+const MOUNTED: Outcome = {
+  ip: '203.0.113.7',
+  protocol: 'https',
+  secure: true,
+  host: 'shop.example:8443',
+  hostname: 'shop.example',
+  url: '/cart?item=1',
+  originalUrl: '/app/cart?item=1',
+  baseUrl: '/app',
+  href: 'https://shop.example:8443/app/cart?item=1',
+  rateLimitKey: '203.0.113.7',
+  logLine: '203.0.113.7 /app/cart?item=1',
+  cookies: 'Secure',
+}
+
+/** `'peer'`: whichever scheme the connection has. */
+const CASES: readonly { name: string; headers: readonly HeaderLine[]; target?: string; outcome: Outcome | 'peer' }[] = [
   {
     name: 'the client of an honest request',
     headers: [
       ['X-Forwarded-For', '203.0.113.7'],
       ['X-Forwarded-Proto', 'https'],
       ['X-Forwarded-Host', 'shop.example'],
+      ['X-Forwarded-Port', '8443'],
+      ['X-Forwarded-Prefix', '/app'],
     ],
-    report: CLIENT,
+    outcome: MOUNTED,
   },
-  { name: 'the client, whatever stands left of the value that the proxy wrote', headers: FORGED, report: CLIENT },
+  {
+    name: 'the client, whatever stands left of the value that the proxy wrote',
+    headers: [...FORGED, ['X-Forwarded-Port', '6666, 8443'], ['X-Forwarded-Prefix', '/evil, /app']],
+    outcome: MOUNTED,
+  },
   {
     name: 'the client, whatever stands on the lines above the one that the proxy wrote',
     headers: [
@@ -92,28 +165,32 @@ const CASES: readonly { name: string; headers: readonly HeaderLine[]; target?: s
       ['x-forwarded-proto', 'https'],
       ['X-Forwarded-Host', 'evil.example'],
       ['x-forwarded-host', 'shop.example'],
+      ['X-Forwarded-Port', '6666'],
+      ['x-forwarded-port', '8443'],
+      ['X-Forwarded-Prefix', '/evil'],
+      ['x-forwarded-prefix', '/app'],
     ],
-    report: CLIENT,
+    outcome: MOUNTED,
   },
   {
     name: 'the client, whatever stands in other headers',
     headers: [
       ...FORGED,
-      ['X-Forwarded-Port', '6666'],
-      ['X-Forwarded-Prefix', '/evil'],
       ['X-Forwarded-Ssl', 'off'],
+      ['X-Forwarded-Scheme', 'http'],
+      ['X-Script-Name', '/evil'],
       ['X-Real-IP', '6.6.6.6'],
       ['X-Client-IP', '6.6.6.6'],
       ['CF-Connecting-IP', '6.6.6.6'],
       ['Forwarded', 'for=6.6.6.6;proto=http;host=evil.example'],
     ],
-    report: CLIENT,
+    outcome: FROM_CLIENT,
   },
   {
     name: 'the client of a request that names a host in its target too',
     headers: FORGED,
     target: 'http://evil.example/cart?item=1',
-    report: CLIENT,
+    outcome: FROM_CLIENT,
   },
   {
     name: 'an IPv6 client, and the port in a host',
@@ -122,12 +199,13 @@ const CASES: readonly { name: string; headers: readonly HeaderLine[]; target?: s
       ['X-Forwarded-Proto', 'https'],
       ['X-Forwarded-Host', 'shop.example:8443'],
     ],
-    report: {
+    outcome: {
+      ...FROM_CLIENT,
       ip: '2001:db8::7',
-      protocol: 'https',
       host: 'shop.example:8443',
-      hostname: 'shop.example',
-      url: 'https://shop.example:8443/cart?item=1',
+      href: 'https://shop.example:8443/cart?item=1',
+      rateLimitKey: '2001:db8::/56',
+      logLine: '2001:db8::7 /cart?item=1',
     },
   },
   {
@@ -137,106 +215,253 @@ const CASES: readonly { name: string; headers: readonly HeaderLine[]; target?: s
       ['X-Forwarded-Proto', 'https, http'],
       ['X-Forwarded-Host', 'shop.example'],
     ],
-    report: {
+    outcome: {
       ip: '203.0.113.8',
       protocol: 'http',
+      secure: false,
       host: 'shop.example',
       hostname: 'shop.example',
-      url: 'http://shop.example/cart?item=1',
+      url: '/cart?item=1',
+      originalUrl: '/cart?item=1',
+      baseUrl: '',
+      href: 'http://shop.example/cart?item=1',
+      rateLimitKey: '203.0.113.8',
+      logLine: '203.0.113.8 /cart?item=1',
+      cookies: 'not Secure',
     },
   },
-  { name: 'the peer when the proxy says nothing', headers: [], report: PEER },
+  { name: 'the peer when the proxy says nothing', headers: [], outcome: 'peer' },
   {
     name: 'the peer when the proxy says nothing that makes sense',
     headers: [
       ['X-Forwarded-For', 'unknown'],
       ['X-Forwarded-Proto', 'gopher'],
       ['X-Forwarded-Host', 'evil.example/path'],
+      ['X-Forwarded-Port', '0'],
+      ['X-Forwarded-Prefix', '//evil.example'],
     ],
-    report: PEER,
+    outcome: 'peer',
+  },
+]
+
+/** Two requests that differ in everything. */
+const PAIR: readonly { target: string; headers: readonly HeaderLine[]; outcome: Outcome }[] = [
+  {
+    target: '/first',
+    headers: [
+      ['X-Forwarded-For', '203.0.113.1'],
+      ['X-Forwarded-Proto', 'https'],
+      ['X-Forwarded-Host', 'one.example'],
+      ['X-Forwarded-Port', '8443'],
+      ['X-Forwarded-Prefix', '/one'],
+    ],
+    outcome: {
+      ip: '203.0.113.1',
+      protocol: 'https',
+      secure: true,
+      host: 'one.example:8443',
+      hostname: 'one.example',
+      url: '/first',
+      originalUrl: '/one/first',
+      baseUrl: '/one',
+      href: 'https://one.example:8443/one/first',
+      rateLimitKey: '203.0.113.1',
+      logLine: '203.0.113.1 /one/first',
+      cookies: 'Secure',
+    },
+  },
+  {
+    target: '/second',
+    headers: [
+      ['X-Forwarded-For', '6.6.6.6, 2001:db8:2::2'],
+      ['X-Forwarded-Proto', 'https, http'],
+      ['X-Forwarded-Host', 'one.example, two.example'],
+      ['X-Forwarded-Port', '8443, 8080'],
+      ['X-Forwarded-Prefix', '/one, /two'],
+    ],
+    outcome: {
+      ip: '2001:db8:2::2',
+      protocol: 'http',
+      secure: false,
+      host: 'two.example:8080',
+      hostname: 'two.example',
+      url: '/second',
+      originalUrl: '/two/second',
+      baseUrl: '/two',
+      href: 'http://two.example:8080/two/second',
+      rateLimitKey: '2001:db8:2::/56',
+      logLine: '2001:db8:2::2 /two/second',
+      cookies: 'not Secure',
+    },
+  },
+]
+
+const PREFIX_MODES: readonly {
+  mode: NonNullable<ProxyFixOptions['prefixMode']>
+  name: string
+  target: string
+  outcome: Outcome
+}[] = [
+  {
+    mode: 'strip',
+    name: 'a prefix that the proxy left in place is cut off before routing',
+    target: '/app/cart?item=1',
+    outcome: MOUNTED,
+  },
+  {
+    mode: 'url',
+    name: 'a prefix that the proxy cut off is put back before routing',
+    target: '/cart?item=1',
+    outcome: { ...MOUNTED, url: '/app/cart?item=1', baseUrl: '' },
+  },
+  {
+    mode: 'none',
+    name: 'a prefix is not shown',
+    target: '/cart?item=1',
+    outcome: {
+      ...MOUNTED,
+      originalUrl: '/cart?item=1',
+      baseUrl: '',
+      href: 'https://shop.example:8443/cart?item=1',
+      logLine: '203.0.113.7 /cart?item=1',
+    },
   },
 ]
 
 /** Runs the suite on a framework. */
-export function describeFramework<App>({ name, settings, ways }: Framework<App>): void {
+export function describeFramework<App>(framework: Framework<App>): void {
+  const { name, settings, ways, scheme } = framework
   const [usualWay = ''] = Object.keys(ways)
 
   describe(`${name} apps`, () => {
-    for (const { name: setting, app, withoutProxyFix } of settings) {
+    for (const [index, { name: setting, app, withoutProxyFix }] of settings.entries()) {
       describe(`with ${setting}`, () => {
         for (const [way, start] of Object.entries(ways)) {
           describe(`run ${way}`, () => {
-            for (const { name: whom, headers, target, report } of CASES) {
+            let running: RunningApp | undefined
+
+            beforeAll(async () => {
+              running = await start(await app(), OPTIONS)
+            })
+            afterAll(async () => await running?.close())
+
+            for (const { name: whom, headers, target = TARGET, outcome } of CASES) {
+              if (target !== TARGET && framework.readsTargetFirst === true) continue
               it(`reports ${whom}`, async () => {
-                await expect(reportsOf(start, await app(), OPTIONS, headers, target)).resolves.toEqual(report)
+                const from = outcome === 'peer' ? (scheme === 'https' ? FROM_TLS_PEER : FROM_PEER) : outcome
+                await expect(outcomesOf(running!, [{ target, headers, outcome: from }])).resolves.toEqual([
+                  expected(from, framework),
+                ])
               })
             }
 
             it('tells two clients apart whose requests share a connection', async () => {
-              const running = await start(await app(), OPTIONS)
+              await expect(outcomesOf(running!, PAIR)).resolves.toEqual(
+                PAIR.map(({ outcome }) => expected(outcome, framework)),
+              )
+            })
+
+            if (index > 0) return // prefixes are no matter of trust
+            it.each(PREFIX_MODES)('when prefixMode is $mode, $name', async ({ mode, target, outcome }) => {
+              const other = await start(await app(), { ...OPTIONS, prefixMode: mode })
               try {
-                const responses = await pipeline(running.url, [
-                  requestText('/first', [
-                    ['Host', INTERNAL],
-                    ['X-Forwarded-For', '203.0.113.1'],
-                    ['X-Forwarded-Proto', 'https'],
-                    ['X-Forwarded-Host', 'one.example'],
-                  ]),
-                  requestText('/second', [
-                    ['Host', INTERNAL],
-                    ['X-Forwarded-For', '203.0.113.2'],
-                    ['X-Forwarded-Proto', 'http'],
-                    ['X-Forwarded-Host', 'two.example'],
-                  ]),
-                ])
-                expect(responses.map(({ body }) => JSON.parse(body) as unknown)).toEqual([
-                  {
-                    ip: '203.0.113.1',
-                    protocol: 'https',
-                    host: 'one.example',
-                    hostname: 'one.example',
-                    url: 'https://one.example/first',
-                  },
-                  {
-                    ip: '203.0.113.2',
-                    protocol: 'http',
-                    host: 'two.example',
-                    hostname: 'two.example',
-                    url: 'http://two.example/second',
-                  },
+                const { headers } = CASES[0]!
+                await expect(outcomesOf(other, [{ target, headers, outcome }])).resolves.toEqual([
+                  expected(outcome, framework),
                 ])
               } finally {
-                await running.close()
+                await other.close()
               }
             })
           })
         }
 
-        it(`without proxyFix ${outcome(withoutProxyFix)}`, async () => {
-          await expect(reportsOf(ways[usualWay]!, await app(), undefined, FORGED)).resolves.toEqual(withoutProxyFix)
+        it(`without proxyFix ${judgement(withoutProxyFix)}`, async () => {
+          const running = await ways[usualWay]!(await app())
+          try {
+            const [answer] = await send(running, [{ target: TARGET, host: INTERNAL, headers: FORGED }])
+            expect(JSON.parse(answer!.body)).toMatchObject(withoutProxyFix)
+          } finally {
+            await running.close()
+          }
         })
       })
     }
   })
 }
 
-async function reportsOf<App>(
-  start: Framework<App>['ways'][string],
-  app: App,
-  options: ProxyFixOptions | undefined,
-  headers: readonly HeaderLine[],
-  target: string = TARGET,
-): Promise<unknown> {
-  const { url, close } = await start(app, options)
-  try {
-    const { body } = await ask({ to: url, target, host: INTERNAL, headers })
-    return JSON.parse(body)
-  } finally {
-    await close()
+/** What an app of the framework can tell of an outcome. */
+function expected(
+  { logLine, cookies, ...report }: Outcome,
+  { prefix, uses = [] }: Pick<Framework<never>, 'prefix' | 'uses'>,
+): unknown {
+  const origin = `${report.protocol}://${report.host}`
+  const loggers = uses.filter((name) => name === 'morgan' || name === 'pino-http')
+  return {
+    status: 200,
+    cookies,
+    allowedOrigin: uses.includes('cors') ? origin : undefined,
+    report: {
+      ...report,
+      ...targetsOf(report, prefix),
+      rateLimitKey: uses.includes('express-rate-limit') ? report.rateLimitKey : undefined,
+      logged: loggers.length === 0 ? undefined : Object.fromEntries(loggers.map((name) => [name, logLine])),
+    },
   }
 }
 
-function outcome({ ip, host }: Report): string {
-  if (ip === LIAR.ip || host === LIAR.host) return 'is fooled'
-  return ip === PEER.ip ? 'takes the proxy for the client' : 'reports the client too'
+function targetsOf({ protocol, host, url, originalUrl }: Report, prefix: PrefixUse): Partial<Report> {
+  switch (prefix) {
+    case 'base and original URL':
+      return {}
+    case 'original URL':
+      return { baseUrl: undefined }
+    case 'none':
+      return { originalUrl: undefined, baseUrl: undefined, href: `${protocol}://${host}${url}` }
+    case 'routes by the original URL':
+      return { url: originalUrl!, originalUrl: undefined, baseUrl: undefined }
+  }
+}
+
+async function outcomesOf(
+  to: RunningApp,
+  requests: readonly { target: string; headers: readonly HeaderLine[]; outcome: Outcome }[],
+): Promise<unknown> {
+  const answers = await send(
+    to,
+    requests.map(({ target, headers, outcome: { protocol, host } }) => ({
+      target,
+      host: INTERNAL,
+      headers: [...headers, ['Origin', `${protocol}://${host}`]],
+    })),
+  )
+  return answers.map(({ status, headers, body }) => ({
+    status,
+    cookies: cookiesIn(headers),
+    allowedOrigin: headers.find(([name]) => name === 'access-control-allow-origin')?.[1],
+    report: jsonIn(body),
+  }))
+}
+
+function cookiesIn(headers: Answer['headers']): 'Secure' | 'not Secure' | 'some Secure' | 'none' {
+  const cookies = headers.filter(([name]) => name === 'set-cookie')
+  const secure = cookies.filter(([, value]) => /;\s*secure\s*(;|$)/i.test(value))
+  if (cookies.length === 0) return 'none'
+  if (secure.length === 0) return 'not Secure'
+  return secure.length === cookies.length ? 'Secure' : 'some Secure'
+}
+
+/** Of an app that failed, what it said. */
+function jsonIn(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return body
+  }
+}
+
+function judgement({ ip, protocol, hostname }: Partial<Report>): string {
+  if (ip === LIAR.ip || hostname === LIAR.hostname) return 'is fooled'
+  if (ip === PEER.ip) return 'takes the proxy for the client'
+  return protocol === PEER.protocol ? 'takes a secure request for an insecure one' : 'reports the client too'
 }
