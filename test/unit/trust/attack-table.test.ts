@@ -682,14 +682,8 @@ describe('huge lists, and expressions that backtrack', () => {
   ] as const)('blanks cost no more than other text: $name', ({ name, options }) => {
     const value = `${CLIENT}${' '.repeat(15_000)}x`
     const policy = trustPolicy(options)
-    const took = (work: () => unknown): number => {
-      const start = performance.now()
-      work()
-      return performance.now() - start
-    }
-    const naive = took(() => value.replace(/\s+$/, ''))
-    const ours = Math.min(...[1, 2, 3].map(() => took(() => decide({ [name]: value }, policy))))
-    expect(ours).toBeLessThan(naive / 10)
+    // A pattern like /\s+$/ takes a tenth of a second for each: the test would not end.
+    for (let repeat = 0; repeat < 5000; repeat++) decide({ [name]: value }, policy)
     expect(decide({ [name]: value }, policy).client).toStrictEqual({ address: PROXY })
   })
 })

@@ -987,14 +987,16 @@ describe('a long Forwarded', () => {
     { name: 'semicolons', forwarded: ';'.repeat(100_000) },
     { name: 'blanks', forwarded: `for=a${' '.repeat(100_000)}b` },
     { name: 'parameters', forwarded: Array.from({ length: 10_000 }, (_, index) => `a${index}=b`).join(';') },
-  ])('of $name takes no time', ({ forwarded }) => {
-    const start = performance.now()
+  ])('of $name comes to an end, and to no client', ({ forwarded }) => {
+    // What is quadratic would take minutes, and the test would not end.
     for (let repeat = 0; repeat < 10; repeat++) {
-      decide(forwarded, { forwarded: 1 })
-      decide(forwarded, { forwarded: 'trusted', trustedProxies: '10.0.0.0/8' })
-      decide(forwarded, { forwarded: 1_000_000 })
+      for (const options of [
+        { forwarded: 1 },
+        { forwarded: 'trusted', trustedProxies: '10.0.0.0/8' },
+        { forwarded: 1_000_000 },
+      ] as const) {
+        expect(decide(forwarded, options).verdicts.for).not.toBe('trusted')
+      }
     }
-    // Well under 100 ms; what is quadratic takes minutes.
-    expect(performance.now() - start).toBeLessThan(5000)
   })
 })
