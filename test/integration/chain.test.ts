@@ -77,68 +77,71 @@ interface Seen {
   readonly host: string
 }
 
-describe.skipIf(nginxProgram === undefined)('an app behind two nginx', () => {
-  let app: Server
-  let inner: RunningNginx<'inner'>
-  let outer: RunningNginx<'outer'>
-  let options: ProxyFixOptions
+describe.skipIf(nginxProgram === undefined)(
+  `an app behind two nginx${nginxProgram === undefined ? ' (nginx is not installed)' : ''}`,
+  () => {
+    let app: Server
+    let inner: RunningNginx<'inner'>
+    let outer: RunningNginx<'outer'>
+    let options: ProxyFixOptions
 
-  beforeAll(async () => {
-    app = createServer((req, res) => {
-      // The options change from case to case, so the handler is wrapped anew.
-      proxyFix((fixed: typeof req) => {
-        const { client, scheme, host } = connectionInfo(fixed)
-        res.end(JSON.stringify({ client: client.address, scheme, host }))
-      }, options)(req)
-    }).listen(0, INNER)
-    await once(app, 'listening')
-    const { port } = app.address() as AddressInfo
-    inner = await startNginx(HOST, { inner: { file: 'chain.conf', app: `http://${INNER}:${port}` } })
-    outer = await startNginx(HOST, {
-      outer: { file: 'chain.conf', also: `proxy_bind ${OUTER};`, app: inner.sites.inner.http },
-    })
-  })
-
-  afterAll(async () => {
-    await outer?.stop()
-    await inner?.stop()
-    app.closeAllConnections()
-    app.close()
-  })
-
-  async function seenThrough(to: string, headers: readonly HeaderLine[]): Promise<Seen> {
-    const { certificate } = to.startsWith(outer.sites.outer.https) ? outer : inner
-    const { body } = await ask({ from: CLIENT, to, host: HOST, headers, certificate })
-    return JSON.parse(body) as Seen
-  }
-
-  describe.each(RIGHT)('with %s', (_, right) => {
-    it.each(FORGERIES)('shows the client that sends %s through both', async (_name, headers) => {
-      options = right
-      expect(await seenThrough(outer.sites.outer.https, headers)).toEqual({
-        client: CLIENT,
-        scheme: 'https',
-        host: HOST,
+    beforeAll(async () => {
+      app = createServer((req, res) => {
+        // The options change from case to case, so the handler is wrapped anew.
+        proxyFix((fixed: typeof req) => {
+          const { client, scheme, host } = connectionInfo(fixed)
+          res.end(JSON.stringify({ client: client.address, scheme, host }))
+        }, options)(req)
+      }).listen(0, INNER)
+      await once(app, 'listening')
+      const { port } = app.address() as AddressInfo
+      inner = await startNginx(HOST, { inner: { file: 'chain.conf', app: `http://${INNER}:${port}` } })
+      outer = await startNginx(HOST, {
+        outer: { file: 'chain.conf', also: `proxy_bind ${OUTER};`, app: inner.sites.inner.http },
       })
     })
 
-    it.each(FORGERIES)('shows the client that goes around the outer one and sends %s', async (_name, headers) => {
-      options = right
-      expect(await seenThrough(inner.sites.inner.https, headers)).toEqual({
-        client: CLIENT,
-        scheme: 'https',
-        host: HOST,
+    afterAll(async () => {
+      await outer?.stop()
+      await inner?.stop()
+      app.closeAllConnections()
+      app.close()
+    })
+
+    async function seenThrough(to: string, headers: readonly HeaderLine[]): Promise<Seen> {
+      const { certificate } = to.startsWith(outer.sites.outer.https) ? outer : inner
+      const { body } = await ask({ from: CLIENT, to, host: HOST, headers, certificate })
+      return JSON.parse(body) as Seen
+    }
+
+    describe.each(RIGHT)('with %s', (_, right) => {
+      it.each(FORGERIES)('shows the client that sends %s through both', async (_name, headers) => {
+        options = right
+        expect(await seenThrough(outer.sites.outer.https, headers)).toEqual({
+          client: CLIENT,
+          scheme: 'https',
+          host: HOST,
+        })
+      })
+
+      it.each(FORGERIES)('shows the client that goes around the outer one and sends %s', async (_name, headers) => {
+        options = right
+        expect(await seenThrough(inner.sites.inner.https, headers)).toEqual({
+          client: CLIENT,
+          scheme: 'https',
+          host: HOST,
+        })
       })
     })
-  })
 
-  it('would believe a client that goes around the outer one, were hops counted alone', async () => {
-    options = { xFor: 2, xProto: 2, xHost: 2 }
-    const [, headers] = FORGERIES[1]!
-    expect(await seenThrough(inner.sites.inner.http, headers)).toEqual({
-      client: '6.6.6.6',
-      scheme: 'wss',
-      host: 'evil.example',
+    it('would believe a client that goes around the outer one, were hops counted alone', async () => {
+      options = { xFor: 2, xProto: 2, xHost: 2 }
+      const [, headers] = FORGERIES[1]!
+      expect(await seenThrough(inner.sites.inner.http, headers)).toEqual({
+        client: '6.6.6.6',
+        scheme: 'wss',
+        host: 'evil.example',
+      })
     })
-  })
-})
+  },
+)
