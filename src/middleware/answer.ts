@@ -45,7 +45,7 @@ export interface RawSocket {
  * @throws ProxyFixError `ERR_PROXYFIX_REWRITE` for what is none, `ERR_PROXYFIX_VALUE` for a header that cannot be.
  */
 export function checkAnswer(value: unknown, owner: string): CheckedAnswer {
-  if (isFetchResponse(value)) {
+  if (isFetchResponse(value) && value.status >= 200) {
     return {
       status: value.status,
       headers: [...value.headers],
@@ -91,7 +91,7 @@ export function answerOnResponse(
   { status, headers, body }: CheckedAnswer,
   isHead: boolean,
 ): unknown {
-  const record: Record<string, string | string[]> = {}
+  const record: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of headers) {
     const before = record[name]
     record[name] = before === undefined ? value : [...(typeof before === 'string' ? [before] : before), value]

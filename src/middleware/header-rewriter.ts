@@ -15,7 +15,7 @@ import { reportOnce } from '../request/report-once.ts'
 import { misuse, RequestDraft, type RewritableRequest } from '../request/rewritable-request.ts'
 import type { RewritableResponse } from '../request/rewritable-response.ts'
 import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
-import { NodeSource, rewriteNode } from '../request/rewrite-node.ts'
+import { NodeSnapshot, NodeSource, rewriteNode } from '../request/rewrite-node.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import {
   type Answer,
@@ -104,13 +104,12 @@ function rewriteAroundNode(
   const connection = connectionOf(req, second)
   const proceed = (answer: CheckedAnswer | undefined): unknown => {
     const changes = draft.close()
+    if (answer === undefined && changes !== undefined) rewriteNode(req, changes, connection)
     if (rewriter.rewriteResponse !== undefined && connection === undefined) {
+      draft.follow(new NodeSnapshot(req))
       beforeHead(second, (response) => rewriteHead(rewriter, response, draft))
     }
-    if (answer === undefined) {
-      if (changes !== undefined) rewriteNode(req, changes, connection)
-      return Reflect.apply(call, self, args)
-    }
+    if (answer === undefined) return Reflect.apply(call, self, args)
     return connection === undefined
       ? answerOnResponse(second, answer, req.method === 'HEAD')
       : answerOnSocket(second, answer)
@@ -176,7 +175,12 @@ function judged(
       return result.then(check).then(
         (later) => {
           stop?.()
-          return proceed(later)
+          if (onError === undefined) return proceed(later)
+          try {
+            return proceed(later)
+          } catch (error) {
+            return onError(error) // Connect caught what was thrown while it waited, and no longer does
+          }
         },
         (error: unknown) => {
           stop?.()

@@ -4,6 +4,7 @@
  * changes, and where it has no body: then an app may hand out the same Response for every request.
  */
 
+import { isHeaderName } from '../trust/header-text.ts'
 import { headerName, headerValue } from './rewritable-headers.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
 
@@ -76,11 +77,11 @@ class FetchHeaders implements ResponseHeaders {
   }
 
   get(name: string): string | null {
-    return this.#read.get(headerName(name))
+    return isHeaderName(name) ? this.#read.get(name) : null
   }
 
   has(name: string): boolean {
-    return this.#read.has(headerName(name))
+    return isHeaderName(name) && this.#read.has(name)
   }
 
   set(name: string, value: string): void {

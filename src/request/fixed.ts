@@ -64,7 +64,11 @@ export function reportTwice(): void {
  * console.log(`${client.address} asked for ${url}`)
  */
 export function connectionInfo(request: object): FixedConnectionInfo {
-  const { decision, publicTarget } = requireFix(request, 'connectionInfo')
+  return infoOf(requireFix(request, 'connectionInfo'))
+}
+
+/** A fix as people are told of it. */
+export function infoOf({ decision, publicTarget }: Fix): FixedConnectionInfo {
   const { hostname, host, scheme } = decision
   const url = hostname === undefined ? undefined : `${httpScheme(scheme)}://${host}${publicTarget}`
   return { ...decision.toInfo(), url }

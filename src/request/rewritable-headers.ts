@@ -24,7 +24,7 @@ export interface RewritableHeaders extends Iterable<readonly [name: string, valu
 /** The name in lower case. */
 export function headerName(name: unknown): string {
   if (typeof name === 'string' && isHeaderName(name)) return name.toLowerCase()
-  throw badValue(`A header cannot be named ${show(name)}: names are letters, digits and hyphens, like 'X-Request-ID'.`)
+  throw badValue(`A header cannot be named ${shown(name)}: names are letters, digits and hyphens, like 'X-Request-ID'.`)
 }
 
 /** The value without the blanks round it, which are not part of it (RFC 9110 §5.5). */
@@ -42,7 +42,9 @@ export function badValue(message: string): ProxyFixError {
   return new ProxyFixError('ERR_PROXYFIX_VALUE', message)
 }
 
-/** A value as it can stand in one line of a log. */
+/** A value as it can stand in one line of a log, whatever a client made of it. */
 export function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 256)) : show(value)
+  if (typeof value !== 'string') return show(value)
+  const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value.slice(0, 256)).replace(/[\u007f-\u009f\u2028\u2029]/g, escape)
 }

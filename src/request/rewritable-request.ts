@@ -15,7 +15,7 @@ import { ProxyFixError } from '../trust/error.ts'
 import { parsePrefix } from '../trust/prefix.ts'
 import { defaultPort, parseScheme } from '../trust/scheme.ts'
 import { NO_FETCH_METHODS } from './fetch-request.ts'
-import { connectionInfo, type Fix, type FixedConnectionInfo } from './fixed.ts'
+import { type Fix, type FixedConnectionInfo, infoOf } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { badValue, headerName, headerValue, type RewritableHeaders, shown } from './rewritable-headers.ts'
 
@@ -104,7 +104,8 @@ export class RequestDraft implements RewritableRequest {
   }
 
   get connection(): FixedConnectionInfo | undefined {
-    return this.#source.fix === undefined ? undefined : connectionInfo(this.#source.raw)
+    const { fix } = this.#source
+    return fix && infoOf(fix)
   }
 
   get method(): string {

@@ -2,6 +2,7 @@
 
 import { canonicalPeer } from '../trust/address.ts'
 import type { Client } from '../trust/connection.ts'
+import { isHeaderName } from '../trust/header-text.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { incomingOf } from './fetch.ts'
 import { markFetch, markRewritten, NO_HOST, remake, splitUrl } from './fetch-request.ts'
@@ -68,7 +69,7 @@ export class FetchSource implements RequestSource {
   }
 
   header(name: string): string | undefined {
-    return this.raw.headers.get(name) ?? undefined
+    return isHeaderName(name) ? (this.raw.headers.get(name) ?? undefined) : undefined
   }
 
   headerNames(): Iterable<string> {

@@ -75,6 +75,42 @@ export class NodeSource implements RequestSource {
   }
 }
 
+/** The same of a request as it is now, whatever comes after: a framework that mounts an app moves the request in place. */
+export class NodeSnapshot implements RequestSource {
+  readonly raw: NodeRequest
+  readonly fix: Fix | undefined
+  readonly method: string
+  readonly url: string
+  readonly scheme: string
+  readonly host: string | undefined
+  readonly prefix: string
+  readonly client: Client
+  readonly publicTarget: string
+  readonly #headers: ReadonlyMap<string, string>
+
+  constructor(req: NodeRequest) {
+    const source = new NodeSource(req)
+    this.raw = req
+    this.fix = source.fix
+    this.method = source.method
+    this.url = source.url
+    this.scheme = source.scheme
+    this.host = source.host
+    this.prefix = source.prefix
+    this.client = source.client
+    this.publicTarget = source.publicTarget
+    this.#headers = new Map(Array.from(source.headerNames(), (name) => [name, source.header(name)!]))
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers.get(name)
+  }
+
+  headerNames(): Iterable<string> {
+    return this.#headers.keys()
+  }
+}
+
 /**
  * Shows what a rewriter has changed.
  * @param connection What the listener was given of a connection that the request has for itself (`upgrade`, `connect`).

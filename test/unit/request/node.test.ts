@@ -754,7 +754,7 @@ describe('connectionInfo and fixRequest', () => {
   it.each([{ value: {} }, { value: { headers: {} } }, { value: [] }, { value: () => undefined }])(
     'fixRequest refuses $value, which is no request',
     ({ value }) => {
-      expect(() => fixRequest(value)).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION' }))
+      expect(() => fixRequest(value as never)).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION' }))
     },
   )
 

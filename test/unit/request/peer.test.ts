@@ -29,7 +29,7 @@ function requestOn(properties: object): IncomingMessage {
 }
 
 function clientOf(req: object, options: ProxyFixOptions): unknown {
-  const { client, trusted, refusal } = connectionInfo(fixRequest(req, options))
+  const { client, trusted, refusal } = connectionInfo(fixRequest(req as Request, options))
   return { address: client.address, trusted, refusal }
 }
 
