@@ -85,6 +85,7 @@ async function send({ port, requests, perConnection }) {
       }
     }),
   )
+  // oxlint-disable-next-line require-post-message-target-origin -- that is for windows
   parentPort.postMessage(answered)
 }
 
