@@ -3,6 +3,7 @@
 import { isFetchResponse } from '../request/fetch-response.ts'
 import type { NodeResponse } from '../request/node-response.ts'
 import { headerName, headerValue } from '../request/rewritable-headers.ts'
+import { letGo } from '../request/streams.ts'
 import { misuse } from '../request/rewritable-request.ts'
 import type { Refusal } from '../trust/connection.ts'
 import { show } from '../trust/error.ts'
@@ -101,7 +102,7 @@ export function answerOnResponse(
   res.writeHead(status, record)
   if (!(body instanceof ReadableStream)) return void res.end(body ?? undefined)
   if (!isHead) return pump(body, res)
-  void body.cancel()
+  letGo(body)
   return void res.end()
 }
 

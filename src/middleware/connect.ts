@@ -63,9 +63,18 @@ function through(
       ? (outer as (error: unknown) => unknown)(error)
       : answerError(error, req, second as NodeResponse)
   }
-  const own: unknown = Reflect.apply(middleware, self, [req, second, next])
-  // A middleware that is async may fail before it calls next, and Connect of old would not hear of it.
-  return own instanceof Promise ? own.then(() => result, next) : (result ?? own)
+  // What it throws before it calls `next` is its own error; after that, the handler's comes up through it.
+  const onThrown = (error: unknown): unknown => {
+    if (isCalled) throw error
+    return next(error)
+  }
+  let own: unknown
+  try {
+    own = Reflect.apply(middleware, self, [req, second, next])
+  } catch (error) {
+    return onThrown(error)
+  }
+  return own instanceof Promise ? own.then(() => result, onThrown) : (result ?? own)
 }
 
 const isDevelopment =

@@ -65,7 +65,7 @@ function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F 
   // inside, and Node's emitter calls listeners by their `apply`; a router calls the app that is mounted in it by its
   // `handle` (Express, Connect). None of them must lead past the wrapper.
   if (handler.apply !== Function.prototype.apply || CALLS.some((name) => isFunction(memberOf(handler, name)))) {
-    traps.get = membersOf(around)
+    Object.assign(traps, membersThrough(around))
   }
   return new Proxy(handler, traps) as F // a proxy of an F is one
 }
@@ -74,12 +74,16 @@ function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F 
 const CALLS: readonly PropertyKey[] = ['fetch', 'handle']
 
 /** The members of a handler, with those that call it wrapped as well. */
-function membersOf(around: Around): NonNullable<ProxyHandler<FunctionHandler>['get']> {
+function membersThrough(around: Around): Pick<Required<ProxyHandler<FunctionHandler>>, 'get' | 'set'> {
   const wrapped = wrappersOf(around)
-  return (target, key) => {
-    if (key === 'apply' || key === 'call' || key === 'bind') return Function.prototype[key]
-    const value: unknown = Reflect.get(target, key, target)
-    return CALLS.includes(key) && isFunction(value) ? wrapped.of(value) : value
+  return {
+    get(target, key) {
+      if (key === 'apply' || key === 'call' || key === 'bind') return Function.prototype[key]
+      const value: unknown = Reflect.get(target, key, target)
+      return CALLS.includes(key) && isFunction(value) ? wrapped.of(value) : value
+    },
+    // What was read wrapped and is written back (a patch undone) is stored as it was.
+    set: (target, key, value) => Reflect.set(target, key, isFunction(value) ? wrapped.original(value) : value, target),
   }
 }
 
@@ -91,60 +95,63 @@ function wrappersOf(around: Around): Wrappers<FunctionHandler> {
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
   // A wrapper for each fetch the app has had, so that whoever patches it can still call the one before.
   const wrapped = wrappersOf(around)
+  const whole = new Wrappers<FunctionHandler>((fetch) => behindMiddleware(app, fetch))
+  const hasMiddleware = Array.isArray(memberOf(app, 'middleware'))
   const shown = {
     get fetch(): FunctionHandler {
-      return wrapped.of(app.fetch)
+      return wrapped.of(hasMiddleware ? whole.of(app.fetch) : app.fetch)
     },
     set fetch(replacement) {
-      app.fetch = wrapped.original(replacement)
+      app.fetch = whole.original(wrapped.original(replacement))
     },
   }
-  for (const [name, wrap] of OTHER_ENTRANCES) {
-    const value = memberOf(app, name)
-    if (value === undefined) continue
-    const inside = wrap(value, (member) => wrapped.of(member), name)
-    if (inside !== undefined)
-      Object.defineProperty(shown, name, { value: inside, enumerable: true, configurable: true, writable: true })
-  }
+  const show = (name: string, value: unknown): unknown =>
+    Object.defineProperty(shown, name, { value, enumerable: true, configurable: true, writable: true })
+  if (hasMiddleware) show('middleware', [])
+  const routes = memberOf(app, 'routes')
+  if (isPlainObject(routes))
+    show(
+      'routes',
+      wrapRoutes(routes, (route) => wrapped.of(route)),
+    )
+  for (const name of SERVING) if (isFunction(memberOf(app, name))) show(name, () => refuseToServe(name))
   return facade(app, shown)
 }
 
-type WrapMember = (member: FunctionHandler) => FunctionHandler
+/**
+ * srvx gives each of an app's middleware, and its fetch at last, the request that it made itself: each would be wrapped by
+ * itself. So the list is run here, inside of one wrapper, and srvx is shown none.
+ */
+function behindMiddleware(app: FetchObject, fetch: FunctionHandler): FunctionHandler {
+  return function fetchBehindMiddleware(this: unknown, ...args: unknown[]): unknown {
+    const [request, ...others] = args
+    const list = memberOf(app, 'middleware') as readonly FunctionHandler[]
+    const step = (index: number): unknown => {
+      const middleware = list[index]
+      if (middleware === undefined) return Reflect.apply(fetch, this, [request, ...others])
+      return Reflect.apply(middleware, undefined, [request, () => step(index + 1)])
+    }
+    return step(0)
+  }
+}
 
-/** Other ways by which requests come into an object with a `fetch` method, and what is shown in their place. */
-const OTHER_ENTRANCES: ReadonlyMap<string, (value: unknown, wrap: WrapMember, name: string) => unknown> = new Map([
-  ['routes', wrapRoutes],
-  ['middleware', wrapList],
-  ['listen', refuseToServe],
-  ['serve', refuseToServe],
-])
+/** Methods by which an app serves its own `fetch`, where nobody would see that nothing is wrapped. */
+const SERVING = ['listen', 'serve']
 
-/** Bun's table of routes: a handler for each path, or one for each method. A list of routes is a framework's own. */
-function wrapRoutes(routes: unknown, wrap: WrapMember): unknown {
-  if (!isPlainObject(routes)) return undefined
-  return mapValues(routes, (route) =>
-    isFunction(route)
-      ? wrap(route)
-      : isPlainObject(route)
-        ? mapValues(route, (one) => (isFunction(one) ? wrap(one) : one))
-        : route,
+function refuseToServe(name: string): never {
+  throw new ProxyFixError(
+    'ERR_PROXYFIX_OPTION',
+    `This app would serve its own fetch, past its wrapper, by ${name}(): give the wrapped app to a server, as in serve({ fetch: app.fetch }).`,
   )
 }
 
-/** srvx' list of middleware, each called with the request. */
-function wrapList(list: unknown, wrap: WrapMember): unknown {
-  return Array.isArray(list) ? list.map((item: unknown) => (isFunction(item) ? wrap(item) : item)) : undefined
-}
-
-/** An app that serves itself serves its own `fetch`, and nobody would see that nothing is wrapped. */
-function refuseToServe(method: unknown, _: WrapMember, name: string): unknown {
-  if (!isFunction(method)) return undefined
-  return () => {
-    throw new ProxyFixError(
-      'ERR_PROXYFIX_OPTION',
-      `This app would serve its own fetch, past its wrapper, by ${name}(): give the wrapped app to a server, as in serve({ fetch: app.fetch }).`,
-    )
-  }
+/** Bun's table of routes: a handler for each path, or one for each method. A list of routes is a framework's own. */
+function wrapRoutes(
+  routes: Record<string, unknown>,
+  wrap: (route: FunctionHandler) => FunctionHandler,
+): Record<string, unknown> {
+  const wrapOne = (route: unknown): unknown => (isFunction(route) ? wrap(route) : route)
+  return mapValues(routes, (route) => (isPlainObject(route) ? mapValues(route, wrapOne) : wrapOne(route)))
 }
 
 function memberOf(value: object, name: PropertyKey): unknown {

@@ -99,7 +99,8 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
 
   function callFetch(call: FunctionHandler, self: unknown, args: unknown[], received: Request): unknown {
     // No Request can be made with such a method, only platforms do, and a fixed one is made anew.
-    if (NO_FETCH_METHODS.has(received.method)) return answerAsResponse(textAnswer(501, 'Not implemented.\n'))
+    if (NO_FETCH_METHODS.has(received.method.toUpperCase()))
+      return answerAsResponse(textAnswer(501, 'Not implemented.\n'))
     const { request, fix, platformArgs } = fixFetchRequest(received, policy, args.slice(1))
     const { refusal } = fix.decision
     if (refusal !== undefined) return answerAsResponse(refused(refusal))

@@ -56,7 +56,7 @@ export function stack(...items: readonly unknown[]): unknown {
   if (first.length >= 2) return around(first as CallableHandler & Handler)
   if (rest.length === 0) return first // by itself it is both
   const wrapped = around(first as Handler) as (...args: unknown[]) => unknown
-  const composed = compose([first as Middleware, around])
+  const composed = compose([middlewareOf(first, 0), around])
   return wrapHandler(
     first as CallableHandler,
     (_, self, args) => (isRequest(args[0]) ? Reflect.apply(wrapped, self, args) : composed(args[0] as Handler)),

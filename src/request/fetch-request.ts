@@ -6,6 +6,7 @@
 
 import { type Fix, fixOf, markFixed } from './fixed.ts'
 import { carryRoute } from './platform/bun.ts'
+import { letGo } from './streams.ts'
 import { noteRewritten, type Rewritten, rewrittenOf } from './rewritten.ts'
 
 /** The authority in the URL of a request that names no valid host: nothing that the client could choose. */
@@ -45,7 +46,7 @@ function withMethod(request: Request, method: string): Request {
   if (request.body === null || (method !== 'GET' && method !== 'HEAD')) return new Request(request, { method })
   // They have no body in Fetch; `cf` is what Workers keep beside it.
   const { url, headers, signal } = request
-  void request.body.cancel()
+  letGo(request.body)
   const made = new Request(url, { method, headers, signal, ...('cf' in request && { cf: request.cf }) } as RequestInit)
   for (const name of ['content-length', 'content-type', 'transfer-encoding']) made.headers.delete(name)
   return made

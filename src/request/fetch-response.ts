@@ -6,6 +6,7 @@
 
 import { isHeaderName } from '../trust/header-text.ts'
 import { headerName, headerValue } from './rewritable-headers.ts'
+import { letGo } from './streams.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
 
 /** Whether a value is a Response: by its shape, as there are Responses of other realms and packages (srvx). */
@@ -56,7 +57,7 @@ class FetchHead implements RewritableResponse {
     const copy = headers.copy ?? new Headers(raw.headers)
     if (isOther && hasNoBody) {
       for (const name of ['content-length', 'transfer-encoding']) copy.delete(name)
-      void raw.body?.cancel()
+      letGo(raw.body)
     }
     return new Response(hasNoBody ? null : raw.body, {
       status,

@@ -3,6 +3,7 @@
  * the body, `flushHeaders` or `end`, all of which Node leads through `writeHead`. There they can be changed a last time.
  */
 
+import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
 import { headerName, headerValue } from './rewritable-headers.ts'
 
@@ -15,7 +16,7 @@ export interface NodeResponse {
   getHeader(name: string): number | string | readonly string[] | undefined
   getHeaderNames(): string[]
   hasHeader(name: string): boolean
-  setHeader(name: string, value: string | readonly string[]): unknown
+  setHeader(name: string, value: number | string | readonly string[]): unknown
   removeHeader(name: string): void
   writeHead(status: number, ...rest: unknown[]): unknown
   write(chunk: Uint8Array): boolean
@@ -31,15 +32,20 @@ export function beforeHead(res: NodeResponse, act: (response: RewritableResponse
   let isDone = false
   res.writeHead = function (this: NodeResponse, ...args: [status: number, ...rest: unknown[]]): unknown {
     const status = Number(args[0]) | 0 // as Node reads it
-    if (isDone || res.headersSent || status < 200 || status > 999) return Reflect.apply(writeHead, this, args)
-    isDone = true
     const [, second, third] = args
     const reason = typeof second === 'string' ? second : undefined
-    setAll(res, third ?? (reason === undefined ? second : undefined))
+    const lines = linesOf(third ?? (reason === undefined ? second : undefined), res.getHeaderNames().length === 0)
+    const isHead = status >= 200 && status <= 999 && isHeaderValue(reason ?? '') && lines !== undefined
+    // What Node refuses it is to refuse itself, with nothing changed: then another head is written in its place.
+    if (isDone || res.headersSent || !isHead) return Reflect.apply(writeHead, this, args)
+    isDone = true
+    if (Array.isArray(third ?? second)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
+    for (const { name, value } of lines) res.setHeader(name, value)
     const response = new NodeHead(res, status)
     act(response)
-    if (response.status === status)
+    if (response.status === status) {
       return Reflect.apply(writeHead, this, reason === undefined ? [status] : [status, reason])
+    }
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = '' // that of the status before; HTTP/2 has none
     if (hasNoBody(response.status)) for (const name of FRAMING) res.removeHeader(name)
     return Reflect.apply(writeHead, this, [response.status])
@@ -52,29 +58,51 @@ function hasNoBody(status: number): boolean {
   return status === 204 || status === 304
 }
 
-/** Headers as `writeHead` takes them: a record, names and values in turn, or pairs. */
-function setAll(res: NodeResponse, headers: unknown): void {
-  if (typeof headers !== 'object' || headers === null) return
-  if (!Array.isArray(headers)) {
-    for (const [name, value] of Object.entries(headers)) if (name) res.setHeader(name, value as string)
-    return
-  }
-  const list = headers as readonly unknown[]
-  if (!Array.isArray(list[0]) && list.length % 2 !== 0)
-    throw new TypeError('The headers of writeHead are no names and values in turn.')
-  const lines = new Map<string, { name: string; values: string[] }>()
-  for (const [name, value] of Array.isArray(list[0]) ? (list as [string, string | string[]][]) : pairs(list)) {
-    const known = lines.get(name.toLowerCase())
-    const values = Array.isArray(value) ? value : [value]
-    if (known === undefined) lines.set(name.toLowerCase(), { name, values: [...values] })
-    else known.values.push(...values)
-  }
-  for (const { name, values } of lines.values()) res.setHeader(name, values.length === 1 ? values[0]! : values)
+type Value = string | number | readonly string[]
+
+/** One name with all it is given. */
+interface Line {
+  readonly name: string
+  readonly value: Value
 }
 
-function* pairs(flat: readonly unknown[]): Generator<[string, string | string[]]> {
-  for (let index = 0; index < flat.length; index += 2)
-    yield [flat[index] as string, flat[index + 1] as string | string[]]
+/**
+ * Headers as `writeHead` takes them, name by name: a record, names and values in turn, or pairs.
+ * @param isFirst Whether there are no headers yet: Node then sends names that differ in case both, which replace each
+ * other where there are.
+ * @returns Nothing for those that Node refuses.
+ */
+function linesOf(headers: unknown, isFirst: boolean): readonly Line[] | undefined {
+  if (typeof headers !== 'object' || headers === null) return []
+  const isList = Array.isArray(headers)
+  const list = headers as readonly unknown[]
+  if (isList && !Array.isArray(list[0]) && list.length % 2 !== 0) return undefined
+  const entries = isList
+    ? Array.isArray(list[0])
+      ? (list as [unknown, unknown][])
+      : pairs(list)
+    : Object.entries(headers)
+  const lines = new Map<string, Line>()
+  for (const [name, value] of entries) {
+    if (!isList && name === '') continue
+    if (typeof name !== 'string' || !isHeaderName(name) || !isSendable(value)) return undefined
+    const lower = name.toLowerCase()
+    const before = isList || isFirst ? lines.get(lower) : undefined
+    lines.set(
+      lower,
+      before === undefined ? { name, value } : { name: before.name, value: [before.value, value].flat().map(String) },
+    )
+  }
+  return [...lines.values()]
+}
+
+function isSendable(value: unknown): value is Value {
+  if (Array.isArray(value)) return value.every((one) => one !== undefined && isHeaderValue(String(one)))
+  return value !== undefined && isHeaderValue(String(value))
+}
+
+function* pairs(flat: readonly unknown[]): Generator<[unknown, unknown]> {
+  for (let index = 0; index < flat.length; index += 2) yield [flat[index], flat[index + 1]]
 }
 
 /** A head that is about to be written. */

@@ -110,13 +110,16 @@ const FIRST_LINE_ONLY = new Set([
  * at once has its address forgotten, and must not pass for a proxy that way. Nor does it where the server listens on a
  * unix socket: it may be given connections of others.
  */
-function isUnixSocket({ server, _server, _handle, _parent }: SocketLike): boolean {
+function isUnixSocket(socket: SocketLike): boolean {
+  const { server, _server, _handle, _parent } = socket
   const handle = _handle?.constructor.name
   if (handle === 'Pipe') return true
   if (handle === 'TCP') return false
   if (_parent) return isUnixSocket(_parent) // TLS over it
-  // Closed, it still tells which server accepted it.
-  return typeof (_server ?? server)?.address?.() === 'string'
+  // Closed, it still tells which server accepted it: `null` if none did, as the program opened it or another process did.
+  // Bun's leave that undefined; a stream of the program's own, which anybody may be behind, has no such property.
+  const acceptor = '_server' in socket && _server === undefined ? server : _server
+  return typeof acceptor?.address?.() === 'string'
 }
 
 /** Whether a socket without an address had one, over TCP. */

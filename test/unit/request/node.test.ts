@@ -781,8 +781,9 @@ describe('keep-alive requests that keep a listener on their socket', () => {
     const counts: number[] = []
     const { responses } = await ask({}, text, ({ socket }: { socket: net.Socket & { kept?: () => void } }) => {
       if (socket.kept !== undefined) socket.removeListener('lookup', socket.kept)
-      socket.kept = () => undefined
-      socket.on('lookup', socket.kept)
+      const listener = (): void => undefined
+      socket.kept = listener
+      socket.on('lookup', listener)
       counts.push(unwrapSocket(socket).listenerCount('lookup'))
     })
     expect(responses).toHaveLength(15)
@@ -994,12 +995,12 @@ describe('an upgrade whose listener is given a stream over the socket', () => {
   ]
 
   /** Sends an upgrade with a body that never comes whole, and gives what was answered. */
-  async function ask(listener: Listener, forwarded: string): Promise<string> {
+  async function upgrade(listener: Listener, forwarded: string): Promise<string> {
     const server = http.createServer()
     server.on('upgrade', (req, socket, head) => listener(req, new StreamOver(socket), head))
     onTestFinished(() => close(server))
-    const lines = ['Host: app', 'Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 9']
-    return await exchange(await listen(server), requestText('GET /ws HTTP/1.1', ...lines, forwarded))
+    const sent = ['Host: app', 'Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 9']
+    return await exchange(await listen(server), requestText('GET /ws HTTP/1.1', ...sent, forwarded))
   }
 
   it.each(FORMS)('shows the client on both, to a wrapped $name', async ({ wrap }) => {
@@ -1012,14 +1013,14 @@ describe('an upgrade whose listener is given a stream over the socket', () => {
       },
       { xFor: 1 },
     )
-    expect(await ask(listener, 'X-Forwarded-For: 6.6.6.6, 203.0.113.7:4711')).toMatch(/^HTTP\/1\.1 101 /)
+    expect(await upgrade(listener, 'X-Forwarded-For: 6.6.6.6, 203.0.113.7:4711')).toMatch(/^HTTP\/1\.1 101 /)
     const client = { remoteAddress: '203.0.113.7', remotePort: 4711, remoteFamily: 'IPv4', encrypted: false }
     expect(seen).toStrictEqual([true, client, client, client, true])
   })
 
   it.each(FORMS)('is refused with 400 through the stream, by a wrapped $name', async ({ wrap }) => {
     const called = vi.fn<Listener>()
-    const answer = await ask(wrap(called, { xFor: 1, onInvalid: 'reject' }), 'X-Forwarded-For: junk')
+    const answer = await upgrade(wrap(called, { xFor: 1, onInvalid: 'reject' }), 'X-Forwarded-For: junk')
     const [response] = parseResponses(answer)
     expect(response).toMatchObject({ status: 400, headers: { connection: 'close' } })
     expect(response?.body).toMatch(/^Bad request: [^\n]*X-Forwarded-For[^\n]*\.\n$/)
@@ -1036,7 +1037,7 @@ describe('an upgrade whose listener is given a stream over the socket', () => {
       },
       { xFor: 1, socket: false },
     )
-    await ask(listener, 'X-Forwarded-For: 203.0.113.7')
+    await upgrade(listener, 'X-Forwarded-For: 203.0.113.7')
     expect(seen).toStrictEqual([false, '127.0.0.1', '203.0.113.7'])
   })
 })

@@ -9,6 +9,7 @@ import https from 'node:https'
 import net, { Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions } from '../../../src/index.ts'
@@ -335,6 +336,44 @@ describe('a connection that was given to a server on a unix socket', () => {
     return await seen
   }
 
+  it('is refused when it is gone, also where no server accepted it: the program opened it itself', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    let told = (_seen: unknown): void => {}
+    const seen = new Promise<unknown>((resolve) => (told = resolve))
+    const server = http.createServer((req) => {
+      req.socket.once('close', () => told(clientOf(req, { trustedProxies: 'unix' }))).destroy()
+    })
+    onTestFinished(() => close(server))
+    await new Promise<void>((resolve) => server.listen(join(directory, 'app.sock'), resolve))
+    // A relay, into which the program dials out, hands it the requests of whoever comes.
+    const relay = net.createServer((socket) => {
+      socket.on('error', () => {})
+      socket.write(requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS))
+    })
+    onTestFinished(() => close(relay))
+    server.emit('connection', connect(await listen(relay), '127.0.0.1'))
+    expect(await seen).toStrictEqual(REFUSED)
+  })
+
+  it('is nobody known where it is a stream of the program: who is behind it has no address to show', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    const seen: unknown[] = []
+    const server = http.createServer((req, res) => {
+      seen.push(clientOf(req, { trustedProxies: 'unix' }))
+      res.end()
+    })
+    onTestFinished(() => close(server))
+    await new Promise<void>((resolve) => server.listen(join(directory, 'app.sock'), resolve))
+    const front = net.createServer((socket) => {
+      server.emit('connection', Duplex.from({ readable: socket, writable: socket }))
+    })
+    onTestFinished(() => close(front))
+    await exchange(await listen(front), requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS, 'Connection: close'))
+    expect(seen).toStrictEqual([NOT_BELIEVED])
+  })
+
   describe.each(['HTTP', 'HTTPS'] as const)('over %s', (kind) => {
     it('is refused when it is gone: it is no unix socket', async () => {
       expect(await ask(kind, 'TCP', true)).toStrictEqual(REFUSED)
@@ -391,8 +430,14 @@ describe('a stream that shows nothing', () => {
     },
     { name: 'is trusted where trustedProxies is not set', socket: {}, options: {}, expected: BELIEVED },
     {
-      name: 'is on a unix socket where the server listens on a path',
+      name: 'is not on one because the server listens on a path: it may have been given to it',
       socket: { server: { address: () => '/run/app.sock' } },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is on one where the server listens on a path, as Bun tells nothing else',
+      socket: { _server: undefined, server: { address: () => '/run/app.sock' } },
       options: { trustedProxies: 'unix' },
       expected: BELIEVED,
     },

@@ -48,7 +48,7 @@ const fetchRequest = (lines: Lines): Request =>
   new Request('http://app.internal/', { headers: lines.map(([name, value]): [string, string] => [name, value]) })
 
 const OURS = { remoteAddress: '10.0.0.1', remotePort: 40000 }
-const UNIX = { server: { address: () => '/run/app.sock' } }
+const UNIX = { _server: { address: () => '/run/app.sock' } }
 const UNKNOWN = {}
 
 interface Case {
@@ -181,7 +181,8 @@ describe('deciding once more on what a fixed request kept', () => {
 
   it('tells why as it was', () => {
     const policy = trustPolicy({ trustedProxies: 'unix', secret })
-    const of = (req: IncomingMessage | Request): string => explain(connectionInfo(fixRequest(req, policy)).original, policy).peer.reason
+    const of = (req: IncomingMessage | Request): string =>
+      explain(connectionInfo(fixRequest(req, policy)).original, policy).peer.reason
     expect(of(nodeRequest(RIGHT, UNIX))).toBe('the secret header X-Origin-Verify is right')
     expect(of(nodeRequest(WRONG, UNIX))).toBe('the secret header X-Origin-Verify is missing, doubled or wrong')
     const none = trustPolicy({ trustedProxies: 'unix' })
