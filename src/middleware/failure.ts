@@ -21,7 +21,8 @@ export function answerFailure(error: unknown, req: NodeRequest, second: unknown,
   }
   const res = second as NodeResponse
   if (res.headersSent) {
-    res.destroy() // cut short, so that the client does not take half an answer for a whole one
+    // Cut short, so that the client does not take half an answer for a whole one; over HTTP/2 only an error says that.
+    res.destroy(error instanceof Error ? error : new Error(String(error)))
     return
   }
   for (const header of res.getHeaderNames()) res.removeHeader(header)

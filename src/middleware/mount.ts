@@ -14,12 +14,12 @@ import { NodeSource, rewriteNode } from '../request/rewrite-node.ts'
 import { fail, show } from '../trust/error.ts'
 import { parsePrefix } from '../trust/prefix.ts'
 import { answerAsResponse, answerOnResponse, answerOnSocket, type RawSocket, textAnswer } from './answer.ts'
+import { answerFailure } from './failure.ts'
 import {
   type CallableHandler,
   describeNonHandler,
   type FetchObject,
   type FunctionHandler,
-  isFetchObject,
   isHandler,
 } from './handler.ts'
 
@@ -80,6 +80,12 @@ function dispatchNode(self: unknown, mounts: readonly Mount[], req: NodeRequest,
       : answerOnSocket(args[1] as RawSocket, NOT_FOUND)
   }
   const { place, url } = found
+  if (typeof place.app !== 'function') {
+    const error = misuse(
+      `The app mounted at '${place.path || '/'}' has a fetch method, and was called with a Node request: mount apps of one kind, and serve those with fetch over a bridge.`,
+    )
+    return answerFailure(error, req, args[1], connection)
+  }
   if (place.path !== '') {
     draft.descend(place.path, url)
     rewriteNode(req, draft.close()!, connection)
@@ -101,12 +107,8 @@ function dispatchFetch(self: unknown, mounts: readonly Mount[], request: Request
 
 const NOT_FOUND = textAnswer(404, 'Not found.\n')
 
-function callApp({ app, path }: Mount, self: unknown, args: unknown[]): unknown {
-  if (typeof app === 'function') return Reflect.apply(app, self, args)
-  if (!isNodeRequest(args[0])) return Reflect.apply(app.fetch, app, args)
-  throw misuse(
-    `The app mounted at '${path || '/'}' has a fetch method, and was called with a Node request: mount Node handlers, or serve the Fetch apps over a bridge.`,
-  )
+function callApp({ app }: Mount, self: unknown, args: unknown[]): unknown {
+  return typeof app === 'function' ? Reflect.apply(app, self, args) : Reflect.apply(app.fetch, app, args)
 }
 
 /** The mount that a target is below, and what is left of the target. */
@@ -158,13 +160,6 @@ function mountsOf(apps: unknown): readonly Mount[] {
   if (twice !== -1) {
     const [first, second] = [mounts[paths.indexOf(paths[twice]!)]!, mounts[twice]!]
     fail(`mount has two apps at one path: '${first.path || '/'}' and '${second.path || '/'}' are the same.`)
-  }
-  const fetchApp = mounts.find(({ app }) => isFetchObject(app))
-  const nodeApp = mounts.find(({ app }) => typeof app === 'function' && app.length >= 2)
-  if (fetchApp !== undefined && nodeApp !== undefined) {
-    fail(
-      `mount has a Fetch app at '${fetchApp.path || '/'}' and a Node handler at '${nodeApp.path || '/'}': all must be of one kind.`,
-    )
   }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
 }
