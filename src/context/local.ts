@@ -16,8 +16,6 @@ interface LocalMembers<T extends object> {
    */
   proxy<K extends keyof T & string>(name: K, options?: Omit<LocalProxyOptions, 'name'>): T[K]
   proxy<P = unknown>(path: string, options?: Omit<LocalProxyOptions, 'name'>): P
-  /** The attributes that the current scope has: so `Object.fromEntries(local)`. */
-  [Symbol.iterator](): IterableIterator<[name: string, value: T[keyof T]]>
 }
 
 /** A namespace whose attributes belong to the scope they were set in. */
@@ -90,9 +88,6 @@ function membersOf(keys: Keys): PropertyDescriptorMap {
     [INSPECT]: member((_depth: number, options: object, inspect: (value: unknown, options: object) => string) => {
       const shown = Object.fromEntries(namesIn(keys).map((name) => [name, read(keys, name)]))
       return `Local ${inspect(shown, options)}`
-    }),
-    [Symbol.iterator]: member(function* entries(): IterableIterator<[string, unknown]> {
-      for (const name of namesIn(keys)) yield [name, read(keys, name)]
     }),
   }
 }

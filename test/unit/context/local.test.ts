@@ -12,11 +12,10 @@ describe('a Local', () => {
       local.a = 1
       local.b = undefined
       expect(Object.keys(local)).toStrictEqual(['a', 'b'])
-      expect([...local]).toStrictEqual([
+      expect(Object.entries(local)).toStrictEqual([
         ['a', 1],
         ['b', undefined],
       ])
-      expect(Object.fromEntries(local)).toStrictEqual({ a: 1, b: undefined })
       expect({ ...local }).toStrictEqual({ a: 1, b: undefined })
       expect(JSON.stringify(local)).toBe('{"a":1}')
       expect(inspect(local)).toBe('Local { a: 1, b: undefined }')
