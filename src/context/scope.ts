@@ -22,12 +22,12 @@ export type Key = object
 
 /** Values in it are never changed in place, so that a fork can share them. */
 export class Scope {
-  #values: Map<Key, unknown> | undefined
+  declare private values: Map<Key, unknown> | undefined
 
   /** @param parent Whose values to begin with. */
   constructor(parent?: Scope) {
-    const values = parent === undefined ? undefined : parent.#values
-    this.#values = values === undefined ? undefined : new Map(values)
+    const values = parent === undefined ? undefined : parent.values
+    this.values = values === undefined ? undefined : new Map(values)
   }
 
   /** A scope with the values of this one. */
@@ -36,7 +36,7 @@ export class Scope {
   }
 
   read(key: Key): unknown {
-    const values = this.#values
+    const { values } = this
     if (values === undefined) return UNBOUND
     const value = values.get(key)
     return value === undefined && !values.has(key) ? UNBOUND : value
@@ -44,8 +44,8 @@ export class Scope {
 
   /** Binds a value; `UNBOUND` takes away what there was. */
   write(key: Key, value: unknown): void {
-    if (value === UNBOUND) this.#values?.delete(key)
-    else (this.#values ??= new Map()).set(key, value)
+    if (value === UNBOUND) this.values?.delete(key)
+    else (this.values ??= new Map()).set(key, value)
   }
 }
 
