@@ -1,5 +1,6 @@
 /** The context's face: what `proxyfix/context` exports. */
 
+export { type CarriedVariables, contextBaggage, type ContextBaggage } from './baggage.ts'
 export { ContextError } from './context-error.ts'
 export { ContextVar, type ContextVarOptions, Token } from './context-var.ts'
 export { type Context, copyContext } from './copy-context.ts'
@@ -15,6 +16,7 @@ export {
 export type { AfterRequest, Teardown } from './exchange.ts'
 export { afterThisRequest, copyCurrentRequestContext, onTeardown } from './hooks.ts'
 export { Local } from './local.ts'
+export { type LogFields, logFields, type LogFieldsOptions, logFormat, type LogFormat } from './log-fields.ts'
 export { LocalManager } from './local-manager.ts'
 export { isBound, isLocalProxy, localProxy, type LocalProxyOptions, unwrap } from './local-proxy.ts'
 export { LocalStack } from './local-stack.ts'
