@@ -50,7 +50,7 @@ export class ContextBaggage {
    * @returns `''` when there is nothing to carry, for which no header should be sent.
    */
   header(others = ''): string {
-    const own = Object.entries(this.values()).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    const own = Object.entries(this.values()).map(([name, value]) => `${name}=${encodeURIComponent(wellFormed(value))}`)
     const kept = membersOf(others).filter(({ name }) => !this.#variables.has(name))
     let header = ''
     for (const member of [...own, ...kept.map(({ text }) => text)].slice(0, MAX_MEMBERS)) {
@@ -130,6 +130,11 @@ function membersOf(header: string): Member[] {
     if (equals > 0 && TOKEN.test(name) && value !== undefined) members.push({ name, value, text: text.trim() })
   }
   return members
+}
+
+/** Half a surrogate pair has no encoding. */
+function wellFormed(text: string): string {
+  return text.replaceAll(/\p{Surrogate}/gu, '\uFFFD')
 }
 
 function decoded(value: string): string | undefined {
