@@ -101,12 +101,14 @@ function versionsIn(folder: string): string[] {
 
 function find(name: string, folders: readonly string[]): string | undefined {
   const path = (process.env['PATH'] ?? '').split(delimiter)
-  return [...folders, ...path].map((folder) => join(folder, name)).find((program) => {
-    try {
-      accessSync(program, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
+  return [...folders, ...path]
+    .map((folder) => join(folder, name))
+    .find((program) => {
+      try {
+        accessSync(program, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
 }
