@@ -24,6 +24,7 @@ export class Exchange {
   readonly #report: (error: AggregateError) => void
   readonly #after: Bound<AfterRequest<unknown>>[] = []
   #teardowns: Bound<Teardown>[] = []
+  #cancel: (() => void) | undefined
   #state: 'open' | 'answered' | 'over' = 'open'
 
   constructor(report: (error: AggregateError) => void) {
@@ -64,10 +65,16 @@ export class Exchange {
     if (this.isOver && this.#teardowns.length === 1) queueMicrotask(() => this.#runAndReport())
   }
 
+  /** @param cancel Called when the end has come, by which whoever else waits for it need not any more. */
+  endedBy(cancel: (() => void) | undefined): void {
+    this.#cancel = cancel
+  }
+
   /** The response is over: runs what waits for that, once. */
   end(): void {
     if (this.isOver) return
     this.#state = 'over'
+    this.#cancel?.()
     this.#runAndReport()
   }
 

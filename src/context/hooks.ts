@@ -1,6 +1,8 @@
 /** What else is to happen for this request: before its response goes out, when it is over, in a callback, in a stream? */
 
+import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
+import { onConnectionEnd } from './connection-end.ts'
 import { ContextError } from './context-error.ts'
 import { copyContext } from './copy-context.ts'
 import { requireRequestScope } from './current-request.ts'
@@ -21,7 +23,12 @@ import { beforeHead, type HeadedResponse, isHeadedResponse } from './response-he
 export function onTeardown(fn: Teardown): void {
   requireFunction('onTeardown', fn)
   const scope = requireRequestScope('onTeardown was called')
-  scope.needExchange().addTeardown(fn, scope)
+  const exchange = scope.needExchange()
+  if (!exchange.awaitsEnd && scope.response !== undefined) {
+    const { socket } = scope.request as { socket?: unknown }
+    exchange.endedBy(onConnectionEnd(unwrapSocket(socket), () => scope.end()))
+  }
+  exchange.addTeardown(fn, scope)
 }
 
 /**

@@ -23,7 +23,7 @@ import { ContextError } from './context-error.ts'
 import { type Exchange, isThenable } from './exchange.ts'
 import { currentRequestScope, type ReportTeardownError, RequestScope } from './request-scope.ts'
 import { runIn } from './scope.ts'
-import { emitIn } from './scoped-emitter.ts'
+import { callBackIn, emitIn } from './scoped-emitter.ts'
 import { trackedBody } from './tracked-body.ts'
 
 /** How requests get their scopes. */
@@ -174,6 +174,7 @@ function enter(report: ReportTeardownError): Enter {
       const scope = new RequestScope(request, response as object | undefined, report)
       emitIn(scope, request)
       emitIn(scope, response)
+      callBackIn(scope, response)
       return runIn(scope, apply, call, self, args)
     }
     if (isFetchRequest(request)) {

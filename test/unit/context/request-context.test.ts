@@ -181,6 +181,24 @@ describe('a Node request', () => {
     expect(seen).toStrictEqual([...Array.from({ length: 20 }, (_, index) => [`/${index}`, {}, -1]), ['/last', {}, -1]])
   })
 
+  it('runs the callbacks of write and end, which are no listeners, pipelined on one connection', async () => {
+    const seen: unknown[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        const note = (what: string) => () => seen.push([req.url, what, request.url])
+        res.write('a', note('written'))
+        res.end('b', 'latin1', note('ended'))
+      }),
+    )
+    const text = ['/0', '/1', '/2'].map((path) => requestText(`GET ${path} HTTP/1.1`, 'Host: a')).join('')
+    await exchange(port, text + requestText('GET /3 HTTP/1.1', 'Host: a', 'Connection: close'))
+    const expected = ['/0', '/1', '/2', '/3'].flatMap((path) => [
+      [path, 'written', path],
+      [path, 'ended', path],
+    ])
+    expect(seen.toSorted()).toStrictEqual(expected.toSorted())
+  })
+
   it('has one scope, however often it is wrapped; another request inside has its own', async () => {
     const inner = requestContext((_request: Request) => {
       expect(g['name']).toBeUndefined()
