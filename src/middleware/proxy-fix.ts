@@ -81,7 +81,7 @@ function areOptions(value: unknown): boolean {
 }
 
 function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
-  if (isServer(handler)) return wrapServer(handler, (req, second, proceed) => !admit(req, second, policy) || proceed())
+  if (isServer(handler)) return wrapServer(handler, (req, second) => admit(req, second, policy))
 
   function fixed(call: FunctionHandler, self: unknown, args: unknown[]): unknown {
     const request = args[0]

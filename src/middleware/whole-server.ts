@@ -27,20 +27,18 @@ export function isServer(value: unknown): value is ServerLike {
   )
 }
 
-/** Runs around each event that carries a request; `proceed` lets the listeners have it. */
-export type AroundRequest = (req: NodeRequest, second: unknown, proceed: () => boolean) => boolean
-
-/** Wraps a server in place. */
-export function wrapServer<S extends ServerLike>(server: S, around: AroundRequest): S {
+/**
+ * Wraps a server in place.
+ * @param admit Fixes a request; `false` when it has refused it, and no listener may see it.
+ */
+export function wrapServer<S extends ServerLike>(server: S, admit: (req: NodeRequest, second: unknown) => boolean): S {
   const own = Object.hasOwn(server, 'emit') ? (server.emit as Emit) : undefined
   const emit: Emit = function (event, ...args) {
-    const proceed = (): boolean => {
-      // Looked up now: what is patched into the class later (telemetry) is to see the request as well.
-      const inner = own ?? (Object.getPrototypeOf(server) as { emit: Emit }).emit
-      return Reflect.apply(inner, this, [event, ...args])
-    }
     const [request, second] = args
-    return REQUEST_EVENTS.has(event) && isNodeRequest(request) ? around(request, second, proceed) : proceed()
+    if (REQUEST_EVENTS.has(event) && isNodeRequest(request) && !admit(request, second)) return true
+    // Looked up now: what is patched into the class later (telemetry) is to see the request as well.
+    const inner = own ?? (Object.getPrototypeOf(server) as { emit: Emit }).emit
+    return Reflect.apply(inner, this, [event, ...args])
   }
   Object.defineProperty(server, 'emit', { value: emit, configurable: true, writable: true })
   return server
