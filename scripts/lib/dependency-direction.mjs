@@ -9,14 +9,14 @@ import { importsOf } from './imports.mjs'
 
 /**
  * Each room with the rooms below it, or single files of another, which it may import. Files directly in src/ are rooms of
- * their own. `context` stands beside `middleware` and wraps handlers and servers by the same functions, which know nothing of
- * what they wrap them for.
+ * their own. `context` stands beside `middleware` and wraps handlers by the same functions, which know nothing of what they
+ * wrap them for.
  */
 const ROOMS = {
   trust: [],
   request: ['trust'],
   middleware: ['request', 'trust'],
-  context: ['src/middleware/handler.ts', 'src/middleware/whole-server.ts', 'request', 'trust'],
+  context: ['src/middleware/handler.ts', 'request', 'trust'],
   server: ['context', 'middleware', 'request', 'trust'],
   cli: ['server', 'middleware', 'request', 'trust'],
   'index.ts': ['middleware', 'request', 'trust'],

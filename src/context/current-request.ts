@@ -1,7 +1,7 @@
 /** Which request is this code serving? `request`, `g` and `connection`: local proxies of what its scope has. */
 
 import { connectionInfo, type FixedConnectionInfo, fixOf } from '../request/fixed.ts'
-import type { NodeRequest } from '../request/node.ts'
+import type { NodeRequest } from '../request/node-request.ts'
 import { ContextError } from './context-error.ts'
 import { localProxy } from './local-proxy.ts'
 import { type Bag, currentRequestScope, type RequestScope } from './request-scope.ts'

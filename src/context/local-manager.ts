@@ -1,6 +1,6 @@
 /** Which locals are emptied at the end of each request? Werkzeug's `LocalManager`. */
 
-import type { Handler } from '../middleware/handler.ts'
+import { markMiddleware, type Middleware } from '../middleware/handler.ts'
 import { fail, show } from '../trust/error.ts'
 import { onTeardown } from './hooks.ts'
 import { isReleasable, releaseLocal } from './release-local.ts'
@@ -37,8 +37,9 @@ export class LocalManager {
    * Wraps a handler so that each request has a scope, where the locals are released when its response is over. Bound, so it
    * can be handed on as a middleware.
    */
-  readonly middleware = <H extends Handler>(handler: H): H =>
-    wrapInScope(handler, () => onTeardown(() => this.cleanup()))
+  readonly middleware: Middleware = markMiddleware((handler) =>
+    wrapInScope(handler, () => onTeardown(() => this.cleanup())),
+  )
 }
 
 function listOf(locals: object): object[] {

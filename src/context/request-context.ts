@@ -8,16 +8,15 @@
  */
 
 import {
-  type CallableHandler,
+  markMiddleware,
   type FetchHandler,
   type FunctionHandler,
   type Handler,
   type Middleware,
   wrapHandler,
 } from '../middleware/handler.ts'
-import { isServer, wrapServer } from '../middleware/whole-server.ts'
 import { isFetchRequest } from '../request/fetch.ts'
-import { isNodeRequest } from '../request/node.ts'
+import { isNodeRequest } from '../request/node-request.ts'
 import { fail, show } from '../trust/error.ts'
 import { ContextError } from './context-error.ts'
 import { type Exchange, isThenable } from './exchange.ts'
@@ -55,11 +54,11 @@ export function requestContext<H extends Handler>(handler: H, options?: RequestC
  * @example
  * app.use(requestContext()) // Express
  */
-export function requestContext(options?: RequestContextOptions): Middleware & ConnectMiddleware
+export function requestContext(options?: RequestContextOptions): Middleware & ConnectHandler
 export function requestContext(...args: readonly unknown[]): unknown {
   const [first, second] = args
   if (args.length > 1 || !(args.length === 0 || areOptions(first)))
-    return wrap(first as Handler, enter(checked(second)))
+    return wrapHandler(first as Handler, enter(checked(second)), 'requestContext')
   const inScope = enter(checked(first))
   function proceed(_req: unknown, _res: unknown, next: unknown): unknown {
     if (typeof next === 'function') return next() as unknown
@@ -68,27 +67,28 @@ export function requestContext(...args: readonly unknown[]): unknown {
     )
   }
   // Three parameters: restify takes one with fewer for a handler that never calls `next`.
-  return function requestContextMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
+  return markMiddleware(function requestContextMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
     return isNodeRequest(subject)
       ? inScope(proceed as FunctionHandler, undefined, [subject, res, next])
-      : wrap(subject, inScope)
-  }
+      : wrapHandler(subject, inScope, 'requestContext')
+  })
 }
+
+/** What `app.use()` takes. */
+type ConnectHandler = (req: object, res: object, next: (error?: unknown) => void) => void
 
 /** The same, and calls a function in the scope of each request before its handler. */
 export function wrapInScope<H extends Handler>(handler: H, first: () => void): H {
   const inScope = enter(reportToConsole)
-  return wrap(handler, (call, self, args) => {
+  const around: Enter = (call, self, args) => {
     const prepared = (): unknown => {
       first()
       return apply(call, self, args)
     }
     return inScope(prepared, self, args)
-  })
+  }
+  return wrapHandler(handler, around, 'LocalManager')
 }
-
-/** What `app.use()` takes. */
-type ConnectMiddleware = (req: object, res: object, next: (error?: unknown) => void) => void
 
 type Enter = (call: FunctionHandler, self: unknown, args: unknown[]) => unknown
 
@@ -156,12 +156,6 @@ function checked(options: unknown): ReportTeardownError {
 
 function reportToConsole(error: unknown): void {
   console.error(error)
-}
-
-function wrap<H extends Handler>(handler: H, inScope: Enter): H {
-  if (isServer(handler))
-    return wrapServer(handler, (req, second, proceed) => inScope(proceed, undefined, [req, second]) as boolean)
-  return wrapHandler(handler as CallableHandler, inScope, 'requestContext') as H // it is no server
 }
 
 function enter(report: ReportTeardownError): Enter {

@@ -5,6 +5,7 @@
 
 import { facade, unwrap, Wrappers } from '../request/facade.ts'
 import { ProxyFixError } from '../trust/error.ts'
+import { isServer, type ServerLike, wrapServer } from './whole-server.ts'
 
 /** A Fetch handler; platforms pass more arguments. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>
@@ -23,20 +24,26 @@ export interface FetchObject {
 /** Whatever is called with requests. */
 export type CallableHandler = FunctionHandler | FetchObject
 
-/** A server of `node:http`, `node:https` or `node:http2`. */
-export interface ServerLike {
-  readonly listening: boolean
-  address(): unknown
-  emit(event: never, ...args: never[]): boolean
-}
-
-/** Whatever `proxyFix` can wrap. */
+/** Whatever can be wrapped. */
 export type Handler = CallableHandler | ServerLike
 
 /** A wrapper that gives back what it was given, wrapped. */
 export type Middleware = <H extends Handler>(handler: H) => H
 
-/** Runs around each call of a handler, with the `this` and the arguments of the call. */
+// Registered, so that another copy of the package sees it as well.
+const MIDDLEWARE = Symbol.for('proxyfix.middleware')
+
+/** Marks a function as a middleware: by its parameters it could as well be a handler. */
+export function markMiddleware<F extends (...args: never[]) => unknown>(middleware: F): F {
+  return Object.defineProperty(middleware, MIDDLEWARE, { value: true })
+}
+
+/** Whether a function is a middleware for certain. */
+export function isMarkedMiddleware(value: unknown): value is Middleware {
+  return typeof value === 'function' && MIDDLEWARE in value
+}
+
+/** Runs around each call of a handler, or each event of a server that carries a request, with its `this` and arguments. */
 export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => unknown
 
 /**
@@ -44,9 +51,10 @@ export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => 
  * @param name Whose wrapper it is, for the message when the handler is none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the value is no handler.
  */
-export function wrapHandler<H extends CallableHandler>(handler: H, around: Around, name: string): H {
+export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
+  if (isServer(handler)) return wrapServer(handler, around)
   if (typeof handler === 'function') return wrapFunction(handler as FunctionHandler, around) as H
-  if (isFetchObject(handler)) return wrapFetchObject(handler, around)
+  if (isFetchObject(handler) && !('requestIP' in handler)) return wrapFetchObject(handler, around)
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
 }
 
@@ -54,40 +62,114 @@ export function wrapHandler<H extends CallableHandler>(handler: H, around: Aroun
 function wrapFunction<F extends FunctionHandler>(handler: F, around: Around): F {
   const traps: ProxyHandler<FunctionHandler> = { apply: around }
   // A handler that is a Proxy itself (GraphQL Yoga, @whatwg-node/server) hands out `apply` and `fetch` bound to what is
-  // inside, and Node's emitter calls listeners by their `apply`: neither must lead past the wrapper.
-  if (handler.apply !== Function.prototype.apply || hasFetch(handler)) traps.get = membersOf(around)
+  // inside, and Node's emitter calls listeners by their `apply`; a router calls the app that is mounted in it by its
+  // `handle` (Express, Connect). None of them must lead past the wrapper.
+  if (handler.apply !== Function.prototype.apply || CALLS.some((name) => isFunction(memberOf(handler, name)))) {
+    Object.assign(traps, membersThrough(around))
+  }
   return new Proxy(handler, traps) as F // a proxy of an F is one
 }
 
+/** Members by which others call a function that is a handler. */
+const CALLS: readonly PropertyKey[] = ['fetch', 'handle']
+
 /** The members of a handler, with those that call it wrapped as well. */
-function membersOf(around: Around): NonNullable<ProxyHandler<FunctionHandler>['get']> {
-  const fetches = new Wrappers<FunctionHandler>((fetch) =>
-    wrapFunction(fetch, (call, self, args) => around(call, unwrap(self), args)),
-  )
-  return (target, key) => {
-    if (key === 'apply' || key === 'call' || key === 'bind') return Function.prototype[key]
-    const value: unknown = Reflect.get(target, key, target)
-    return key === 'fetch' && typeof value === 'function' ? fetches.of(value as FunctionHandler) : value
+function membersThrough(around: Around): Pick<Required<ProxyHandler<FunctionHandler>>, 'get' | 'set'> {
+  const wrapped = wrappersOf(around)
+  return {
+    get(target, key) {
+      if (key === 'apply' || key === 'call' || key === 'bind') return Function.prototype[key]
+      const value: unknown = Reflect.get(target, key, target)
+      return CALLS.includes(key) && isFunction(value) ? wrapped.of(value) : value
+    },
+    // What was read wrapped and is written back (a patch undone) is stored as it was.
+    set: (target, key, value) => Reflect.set(target, key, isFunction(value) ? wrapped.original(value) : value, target),
   }
 }
 
-function hasFetch(handler: FunctionHandler): boolean {
-  return typeof (handler as Partial<FetchObject>).fetch === 'function'
+/** A wrapper for each function, the same each time. */
+function wrappersOf(around: Around): Wrappers<FunctionHandler> {
+  return new Wrappers((member) => wrapFunction(member, (call, self, args) => around(call, unwrap(self), args)))
 }
 
 function wrapFetchObject<H extends FetchObject>(app: H, around: Around): H {
   // A wrapper for each fetch the app has had, so that whoever patches it can still call the one before.
-  const wrappers = new Wrappers<FunctionHandler>((fetch) =>
-    wrapFunction(fetch, (call, self, args) => around(call, unwrap(self), args)),
-  )
-  return facade(app, {
+  const wrapped = wrappersOf(around)
+  const whole = new Wrappers<FunctionHandler>((fetch) => behindMiddleware(app, fetch))
+  const hasMiddleware = Array.isArray(memberOf(app, 'middleware'))
+  const shown = {
     get fetch(): FunctionHandler {
-      return wrappers.of(app.fetch)
+      return wrapped.of(hasMiddleware ? whole.of(app.fetch) : app.fetch)
     },
     set fetch(replacement) {
-      app.fetch = wrappers.original(replacement)
+      app.fetch = whole.original(wrapped.original(replacement))
     },
-  })
+  }
+  const show = (name: string, value: unknown): unknown =>
+    Object.defineProperty(shown, name, { value, enumerable: true, configurable: true, writable: true })
+  if (hasMiddleware) show('middleware', [])
+  const routes = memberOf(app, 'routes')
+  if (isPlainObject(routes))
+    show(
+      'routes',
+      wrapRoutes(routes, (route) => wrapped.of(route)),
+    )
+  for (const name of SERVING) if (isFunction(memberOf(app, name))) show(name, () => refuseToServe(name))
+  return facade(app, shown)
+}
+
+/**
+ * srvx gives each of an app's middleware, and its fetch at last, the request that it made itself: each would be wrapped by
+ * itself. So the list is run here, inside of one wrapper, and srvx is shown none.
+ */
+function behindMiddleware(app: FetchObject, fetch: FunctionHandler): FunctionHandler {
+  return function fetchBehindMiddleware(this: unknown, ...args: unknown[]): unknown {
+    const [request, ...others] = args
+    const list = memberOf(app, 'middleware') as readonly FunctionHandler[]
+    const step = (index: number): unknown => {
+      const middleware = list[index]
+      if (middleware === undefined) return Reflect.apply(fetch, this, [request, ...others])
+      return Reflect.apply(middleware, undefined, [request, () => step(index + 1)])
+    }
+    return step(0)
+  }
+}
+
+/** Methods by which an app serves its own `fetch`, where nobody would see that nothing is wrapped. */
+const SERVING = ['listen', 'serve']
+
+function refuseToServe(name: string): never {
+  throw new ProxyFixError(
+    'ERR_PROXYFIX_OPTION',
+    `This app would serve its own fetch, past its wrapper, by ${name}(): give the wrapped app to a server, as in serve({ fetch: app.fetch }).`,
+  )
+}
+
+/** Bun's table of routes: a handler for each path, or one for each method. A list of routes is a framework's own. */
+function wrapRoutes(
+  routes: Record<string, unknown>,
+  wrap: (route: FunctionHandler) => FunctionHandler,
+): Record<string, unknown> {
+  const wrapOne = (route: unknown): unknown => (isFunction(route) ? wrap(route) : route)
+  return mapValues(routes, (route) => (isPlainObject(route) ? mapValues(route, wrapOne) : wrapOne(route)))
+}
+
+function memberOf(value: object, name: PropertyKey): unknown {
+  return (value as Record<PropertyKey, unknown>)[name]
+}
+
+function isFunction(value: unknown): value is FunctionHandler {
+  return typeof value === 'function'
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
 /** Whether a value can be called with requests. */
@@ -108,6 +190,7 @@ export function describeNonHandler(value: unknown): string {
     return `${value === null || value === undefined ? String(value) : `a ${typeof value}`}: ${wanted}`
   if ('listen' in value && 'callback' in value) return 'a Koa app: give its app.callback()'
   if ('listen' in value && 'routing' in value) return 'a Fastify app: give its app.routing, after await app.ready()'
+  if ('requestIP' in value) return 'a server of Bun, which serves already: wrap what is given to Bun.serve()'
   if ('listen' in value && 'address' in value) return 'a server that listens by itself: give the listener that it calls'
   return `an object of another kind: ${wanted}`
 }

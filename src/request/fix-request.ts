@@ -4,7 +4,8 @@ import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { type TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from './fetch.ts'
-import { fixNodeRequest, isNodeRequest } from './node.ts'
+import { fixNodeRequest } from './node.ts'
+import { isNodeRequest, type NodeRequest } from './node-request.ts'
 
 /**
  * Fixes one request. A Node request is fixed in place and given back; a Fetch request is given back as it
@@ -15,7 +16,7 @@ import { fixNodeRequest, isNodeRequest } from './node.ts'
  * @example
  * fastify.addHook('onRequest', async (request) => { fixRequest(request.raw, policy) })
  */
-export function fixRequest<R extends object>(
+export function fixRequest<R extends NodeRequest | Request>(
   request: R,
   options?: ProxyFixOptions | TrustPolicy,
   ...platformArgs: unknown[]

@@ -56,6 +56,7 @@ describe('the servers of a program', () => {
     ['imported by name'],
     ['required'],
     ['made without new'],
+    ['of a subclass past Node'],
     ['with an emit of its own'],
     ['with an emit of its own since it listens'],
     ['given connections'],
@@ -121,6 +122,16 @@ describe('the servers of a program', () => {
     expect(received).toContain(CLIENT_TEXT)
   })
 
+  it('http, of a subclass past Node: all that comes after its first request shows the client', async () => {
+    await askFor('of a subclass past Node')
+    const port = program.ports['of a subclass past Node'] ?? 0
+    // Of a request without Host the diagnostics channel decides nothing yet.
+    const old = await exchange(port, requestText('GET /cart HTTP/1.0', ...FORGED_LINES))
+    const upgrade = ['Host: internal.example', 'Connection: Upgrade', 'Upgrade: test', ...FORGED_LINES]
+    const upgraded = await exchange(port, requestText('GET /cart HTTP/1.1', ...upgrade))
+    expect([old, upgraded].map((text) => text.split('\r\n\r\n')[1])).toEqual([CLIENT_TEXT, CLIENT_TEXT])
+  })
+
   it('a TCP server is left alone', async () => {
     expect(await exchange(program.ports['tcp'] ?? 0, 'hello')).toBe('127.0.0.1')
   })
@@ -141,6 +152,7 @@ describe('a request that must not reach the program', () => {
   it.each([
     ['a request', 'required', []],
     ['one that a server hands on', 'given requests', []],
+    ['one of a server whose events go past Node', 'of a subclass past Node', []],
     ['an upgrade', 'upgrading', ['Connection: Upgrade', 'Upgrade: test']],
     ['one that expects 100-continue', 'continuing', ['Expect: 100-continue']],
   ])('%s is answered 400', async (_, name, more) => {

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { exchange, requestText as rawText } from '../fixtures/raw-http.ts'
 import { root } from './paths.ts'
 import { ask, type HeaderLine, pipeline, requestText } from './wire.ts'
 
@@ -40,6 +41,10 @@ interface Platform {
   readonly hasSignal?: boolean
   /** The path of its WebSocket, if it has one. */
   readonly socketPath?: string
+  /** Whether the runtime makes its Requests itself, of any method, and refuses none. @default false */
+  readonly makesRequests?: boolean
+  /** Whether the program has routes beside its handler. @default false */
+  readonly hasRoutes?: boolean
   /** Whether the program also passes what the platform did as one of several things. @default false */
   readonly hasNested?: boolean
 }
@@ -49,13 +54,28 @@ const PLATFORMS: readonly Platform[] = [
   { name: '@hono/node-server', runtime: 'Node', file: 'hono-node.js', hasUnix: true, hasNested: true },
   { name: '@remix-run/node-fetch-server', runtime: 'Node', file: 'remix.js' },
   { name: 'srvx', runtime: 'Node', file: 'srvx.js', hasPort: false, hasCopy: false },
-  { name: 'Bun.serve', runtime: 'Bun', file: 'bun.js', hasUnix: true, socketPath: '/socket' },
-  { name: 'bun file.js', runtime: 'Bun', file: 'default-export.js' },
+  {
+    name: 'Bun.serve',
+    runtime: 'Bun',
+    file: 'bun.js',
+    hasUnix: true,
+    socketPath: '/socket',
+    makesRequests: true,
+    hasRoutes: true,
+  },
+  { name: 'bun file.js', runtime: 'Bun', file: 'default-export.js', makesRequests: true, hasRoutes: true },
   { name: 'hono/bun', runtime: 'Bun', file: 'hono-bun.js', socketPath: '/socket', hasNested: true },
   { name: 'srvx', runtime: 'Bun', file: 'srvx.js', hasPort: false },
   { name: 'node:http', runtime: 'Bun', file: 'node-http.js', isFetch: false, hasUnix: true },
-  { name: 'Deno.serve', runtime: 'Deno', file: 'deno.js', hasUnix: true, socketPath: '/socket' },
-  { name: 'deno serve', runtime: 'Deno', file: 'default-export.js' },
+  {
+    name: 'Deno.serve',
+    runtime: 'Deno',
+    file: 'deno.js',
+    hasUnix: true,
+    socketPath: '/socket',
+    makesRequests: true,
+  },
+  { name: 'deno serve', runtime: 'Deno', file: 'default-export.js', makesRequests: true },
   { name: 'hono/deno', runtime: 'Deno', file: 'hono-deno.js', socketPath: '/socket' },
   { name: 'srvx', runtime: 'Deno', file: 'srvx.js', hasPort: false },
   { name: 'node:http', runtime: 'Deno', file: 'node-http.js', isFetch: false, hasUnix: true },
@@ -457,7 +477,20 @@ for (const platform of PLATFORMS) {
       expect(text).toBe('203.0.113.7')
     })
 
-    describe.each(where(platform.file === 'bun.js'))('in routes', () => {
+    // Where a runtime makes Requests itself, it makes such as nobody else can make, and a fixed one is made anew.
+    describe.each(where(platform.makesRequests))('a method that no Request can be made with', () => {
+      it.each(['TRACE /x', 'CONNECT evil.example:443'])('%s is answered 501', async (line) => {
+        const text = rawText(`${line} HTTP/1.1`, 'Host: internal.example', 'Connection: close')
+        const answer = await exchange(Number(new URL(running.url).port), text)
+        expect(answer).toMatch(/^HTTP\/1\.1 501 .*\r\n\r\nNot implemented\.\n$/s)
+      })
+
+      it('and it answers the next one', async () => {
+        expect(await look(SENT)).toMatchObject({ url: 'https://shop.example/x' })
+      })
+    })
+
+    describe.each(where(platform.hasRoutes))('in routes', () => {
       it.each([
         { path: '/items/7', url: 'https://shop.example/items/7', id: '7' },
         { path: '/methods/8', url: 'https://shop.example/methods/8', id: '8' },

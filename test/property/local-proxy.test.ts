@@ -258,7 +258,10 @@ const arbitrary = fc.constantFrom(...KINDS).chain((kind) =>
 function outcome(run: () => unknown, self: object): string {
   try {
     const value = run()
-    if (value instanceof Promise) value.catch(() => undefined) // as of a body that was read before
+    if (value instanceof Promise) {
+      value.catch(() => undefined) // as of a body that was read before, with a stack that tells the proxy
+      return 'a promise'
+    }
     if (value === self) return 'itself'
     if (isLocalProxy(value)) return 'a proxy'
     return inspect(value, { depth: 4 })

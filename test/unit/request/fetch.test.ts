@@ -127,6 +127,25 @@ describe('a request whose url is a bare path, as Bun gives it without a host', (
   })
 })
 
+describe('a request whose url is a host and port, as Bun gives the target of a CONNECT', () => {
+  it.each(['evil.example:443', 'evil.example', 'm', ':80', '.evil.example', ''])(
+    'takes nothing of %j, neither into the host nor into the path',
+    (url) => {
+      const request = new Request('http://unused.example/', {
+        headers: { host: 'app', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' },
+      })
+      const fixed = fixRequest(Object.defineProperty(request, 'url', { value: url }), { xHost: 1 })
+      const { original, host, url: publicUrl } = connectionInfo(fixed)
+      expect([fixed.url, host, publicUrl]).toStrictEqual([
+        'https://shop.example/',
+        'shop.example',
+        'https://shop.example/',
+      ])
+      expect([original.scheme, original.host]).toStrictEqual(['http', 'app'])
+    },
+  )
+})
+
 const FORWARDED = {
   'x-forwarded-for': '6.6.6.6, 203.0.113.7',
   'x-forwarded-proto': 'http, https',

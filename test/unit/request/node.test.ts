@@ -3,10 +3,11 @@
  * interesting requests are those that no client library would send.
  */
 
+import { once } from 'node:events'
 import http, { type IncomingMessage } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import Koa from 'koa'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions, unwrapSocket } from '../../../src/index.ts'
@@ -373,6 +374,7 @@ describe('the request target', () => {
     { sent: '*@evil.example/', url: '/*@evil.example/', publicUrl: 'http://app/*@evil.example/' },
     { sent: '*.evil.example/x?y', url: '/*.evil.example/x?y', publicUrl: 'http://app/*.evil.example/x?y' },
     { sent: '**', url: '/**', publicUrl: 'http://app/**' },
+    { sent: '*', url: '/*', publicUrl: 'http://app/*' },
     {
       sent: '/x?u=http://evil.example/',
       url: '/x?u=http://evil.example/',
@@ -386,6 +388,7 @@ describe('the request target', () => {
 
   it.each([
     { sent: '*@evil.example/', href: 'http://app/*@evil.example/' },
+    { sent: '*', href: 'http://app/*' },
     { sent: 'http://evil.example/x?y=1', href: 'http://app/x?y=1' },
     { sent: '/x?y=1', href: 'http://app/x?y=1' },
   ])('$sent names the decided host alone in Koa as well', async ({ sent, href }) => {
@@ -399,10 +402,10 @@ describe('the request target', () => {
     expect(seen).toStrictEqual([[href, href, 'app', 'app']])
   })
 
-  it('* has no path', async () => {
+  it('* is a path too: behind a host without a slash it would be part of the host', async () => {
     const text = requestText('OPTIONS * HTTP/1.1', 'Host: app', 'X-Forwarded-Prefix: /shop', 'Connection: close')
     const { seen } = await ask({ xPrefix: 1 }, text, (req) => [req.url, connectionInfo(req).url])
-    expect(seen).toStrictEqual([['*', 'http://app']])
+    expect(seen).toStrictEqual([['/*', 'http://app/shop/*']])
   })
 
   it.each<{ name: string; options: ProxyFixOptions; sent?: string; prefix?: string; expected: unknown }>([
@@ -754,7 +757,7 @@ describe('connectionInfo and fixRequest', () => {
   it.each([{ value: {} }, { value: { headers: {} } }, { value: [] }, { value: () => undefined }])(
     'fixRequest refuses $value, which is no request',
     ({ value }) => {
-      expect(() => fixRequest(value)).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION' }))
+      expect(() => fixRequest(value as never)).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION' }))
     },
   )
 
@@ -767,6 +770,24 @@ describe('connectionInfo and fixRequest', () => {
     onTestFinished(() => close(server))
     await exchange(await listen(server), get('Host: app', 'X-Forwarded-For: 203.0.113.7'))
     expect(seen).toStrictEqual([true, '203.0.113.7'])
+  })
+})
+
+describe('keep-alive requests that keep a listener on their socket', () => {
+  it('replace it, each the one of the request before, so that there is never more than one', async () => {
+    const text = Array.from({ length: 15 }, (_, index) =>
+      requestText('GET / HTTP/1.1', 'Host: app', ...(index === 14 ? ['Connection: close'] : [])),
+    ).join('')
+    const counts: number[] = []
+    const { responses } = await ask({}, text, ({ socket }: { socket: net.Socket & { kept?: () => void } }) => {
+      if (socket.kept !== undefined) socket.removeListener('lookup', socket.kept)
+      const listener = (): void => undefined
+      socket.kept = listener
+      socket.on('lookup', listener)
+      counts.push(unwrapSocket(socket).listenerCount('lookup'))
+    })
+    expect(responses).toHaveLength(15)
+    expect(new Set(counts)).toStrictEqual(new Set([1]))
   })
 })
 
@@ -932,6 +953,92 @@ describe('upgrade and connect', () => {
       { remoteAddress: '203.0.113.2', remotePort: undefined, remoteFamily: 'IPv4', encrypted: false },
       '203.0.113.1',
     ])
+  })
+})
+
+/**
+ * Node 26 gives a listener a stream over the socket, not the socket, when the upgrade request has a body that has not come
+ * yet. **The bug** was to take that stream for a response, and to end the process by `res.writeHead`.
+ */
+describe('an upgrade whose listener is given a stream over the socket', () => {
+  class StreamOver extends Duplex {
+    readonly #socket: Duplex
+
+    constructor(socket: Duplex) {
+      super()
+      this.#socket = socket
+    }
+    override _read(): void {}
+    override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+      this.#socket.write(chunk, encoding, done)
+    }
+    override _final(done: () => void): void {
+      this.#socket.end(done)
+    }
+    override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+      this.#socket.destroy()
+      done(error)
+    }
+  }
+
+  type Listener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+  const FORMS: readonly { name: string; wrap: (listener: Listener, options: ProxyFixOptions) => Listener }[] = [
+    { name: 'listener', wrap: proxyFix },
+    {
+      name: 'server',
+      wrap(listener, options) {
+        const server = proxyFix(http.createServer().on('upgrade', listener), options)
+        return (...args) => server.emit('upgrade', ...args)
+      },
+    },
+  ]
+
+  /** Sends an upgrade with a body that never comes whole, and gives what was answered. */
+  async function upgrade(listener: Listener, forwarded: string): Promise<string> {
+    const server = http.createServer()
+    server.on('upgrade', (req, socket, head) => listener(req, new StreamOver(socket), head))
+    onTestFinished(() => close(server))
+    const sent = ['Host: app', 'Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 9']
+    return await exchange(await listen(server), requestText('GET /ws HTTP/1.1', ...sent, forwarded))
+  }
+
+  it.each(FORMS)('shows the client on both, to a wrapped $name', async ({ wrap }) => {
+    const seen: unknown[] = []
+    const listener = wrap(
+      (req, stream) => {
+        seen.push(stream instanceof StreamOver, shown(req), shown({ socket: stream }))
+        seen.push(shown({ socket: unwrapSocket(req.socket) }), req.socket === unwrapSocket(req.socket))
+        stream.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+      },
+      { xFor: 1 },
+    )
+    expect(await upgrade(listener, 'X-Forwarded-For: 6.6.6.6, 203.0.113.7:4711')).toMatch(/^HTTP\/1\.1 101 /)
+    const client = { remoteAddress: '203.0.113.7', remotePort: 4711, remoteFamily: 'IPv4', encrypted: false }
+    expect(seen).toStrictEqual([true, client, client, client, true])
+  })
+
+  it.each(FORMS)('is refused with 400 through the stream, by a wrapped $name', async ({ wrap }) => {
+    const called = vi.fn<Listener>()
+    const answer = await upgrade(wrap(called, { xFor: 1, onInvalid: 'reject' }), 'X-Forwarded-For: junk')
+    const [response] = parseResponses(answer)
+    expect(response).toMatchObject({ status: 400, headers: { connection: 'close' } })
+    expect(response?.body).toMatch(/^Bad request: [^\n]*X-Forwarded-For[^\n]*\.\n$/)
+    expect(called).not.toHaveBeenCalled()
+  })
+
+  it.each(FORMS)('leaves both alone with socket: false, to a wrapped $name', async ({ wrap }) => {
+    const seen: unknown[] = []
+    const listener = wrap(
+      (req, stream) => {
+        seen.push(Object.hasOwn(stream, 'remoteAddress'), req.socket.remoteAddress)
+        seen.push(connectionInfo(req).client.address)
+        stream.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+      },
+      { xFor: 1, socket: false },
+    )
+    await upgrade(listener, 'X-Forwarded-For: 203.0.113.7')
+    expect(seen).toStrictEqual([false, '127.0.0.1', '203.0.113.7'])
   })
 })
 
@@ -1159,6 +1266,70 @@ describe('HTTP/2 requests', () => {
         path: [undefined, undefined],
         url: 'http://shop.example',
       },
+    ])
+  })
+
+  /** RFC 8441: a WebSocket over HTTP/2. Unlike any other CONNECT, it has a path. */
+  async function openWebSocket(options: ProxyFixOptions, sent: http2.OutgoingHttpHeaders): Promise<unknown[]> {
+    const seen: unknown[] = []
+    const server = http2.createServer({ settings: { enableConnectProtocol: true } }, () => undefined)
+    server.on(
+      'connect',
+      proxyFix((req: http2.Http2ServerRequest, res: http2.Http2ServerResponse) => {
+        const { baseUrl, originalUrl } = req as { baseUrl?: string; originalUrl?: string }
+        seen.push({ path: [req.url, req.headers[':path']], baseUrl, originalUrl, publicUrl: connectionInfo(req).url })
+        res.end()
+      }, options),
+    )
+    onTestFinished(() => close(server))
+    const session = http2.connect(`http://127.0.0.1:${await listen(server)}`)
+    onTestFinished(() => session.destroy())
+    await once(session, 'remoteSettings') // it may not be asked for before
+    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':authority': 'app', ...sent })
+    await once(stream.resume(), 'end')
+    return seen
+  }
+
+  it.each<{
+    name: string
+    prefixMode?: ProxyFixOptions['prefixMode']
+    sent: http2.OutgoingHttpHeaders
+    expected: object
+  }>([
+    {
+      name: 'is mounted',
+      sent: { ':path': '/chat' },
+      expected: { path: ['/chat', '/chat'], baseUrl: '/shop', originalUrl: '/shop/chat' },
+    },
+    {
+      name: 'loses the prefix with strip',
+      prefixMode: 'strip',
+      sent: { ':path': '/shop/chat' },
+      expected: { path: ['/chat', '/chat'], baseUrl: '/shop', originalUrl: '/shop/chat' },
+    },
+    {
+      name: 'has the prefix in front with url',
+      prefixMode: 'url',
+      sent: { ':path': '/chat' },
+      expected: { path: ['/shop/chat', '/shop/chat'], baseUrl: undefined, originalUrl: undefined },
+    },
+    {
+      // nghttp2 lets it through beside a scheme that it does not know.
+      name: 'takes no host from a :path in absolute form',
+      sent: { ':scheme': 'x', ':path': 'http://evil.example/chat' },
+      expected: { path: ['/chat', '/chat'], baseUrl: '/shop', originalUrl: '/shop/chat' },
+    },
+  ])('a WebSocket over HTTP/2 $name', async ({ prefixMode = 'mount', sent, expected }) => {
+    const forwarded = { 'x-forwarded-prefix': '/shop' }
+    expect(await openWebSocket({ xPrefix: 1, prefixMode }, { ':scheme': 'http', ...sent, ...forwarded })).toStrictEqual(
+      [{ ...expected, publicUrl: 'http://app/shop/chat' }],
+    )
+  })
+
+  it('a WebSocket over HTTP/2 has a path, whatever its target was', async () => {
+    const sent = { ':scheme': 'x', ':path': '*@evil.example/chat' }
+    expect(await openWebSocket({}, sent)).toMatchObject([
+      { path: ['/*@evil.example/chat', '/*@evil.example/chat'], publicUrl: 'http://app/*@evil.example/chat' },
     ])
   })
 

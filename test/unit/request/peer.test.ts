@@ -5,9 +5,12 @@
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import http, { IncomingMessage } from 'node:http'
-import { Socket, connect } from 'node:net'
+import https from 'node:https'
+import net, { Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Duplex } from 'node:stream'
+import tls from 'node:tls'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions } from '../../../src/index.ts'
 import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
@@ -29,7 +32,7 @@ function requestOn(properties: object): IncomingMessage {
 }
 
 function clientOf(req: object, options: ProxyFixOptions): unknown {
-  const { client, trusted, refusal } = connectionInfo(fixRequest(req, options))
+  const { client, trusted, refusal } = connectionInfo(fixRequest(req as Request, options))
   return { address: client.address, trusted, refusal }
 }
 
@@ -188,6 +191,34 @@ describe('a TCP socket that has forgotten its peer', () => {
       expected: REFUSED,
     },
     {
+      name: 'is refused where another server accepted it than the one on a path that it was given to',
+      socket: {
+        destroyed: true,
+        _handle: null,
+        _server: { address: () => ({ address: '::', port: 80, family: 'IPv6' }) },
+        server: { address: () => '/run/app.sock' },
+      },
+      options: { trustedProxies: 'unix' },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused where the server that accepted it is closed',
+      socket: { destroyed: true, _server: { address: () => null }, server: { address: () => '/run/app.sock' } },
+      options: { trustedProxies: 'unix' },
+      expected: REFUSED,
+    },
+    {
+      name: 'is refused below TLS as well',
+      socket: {
+        destroyed: true,
+        _handle: null,
+        _parent: { _handle: null, _server: { address: () => ({ address: '::', port: 80, family: 'IPv6' }) } },
+        server: { address: () => '/run/app.sock' },
+      },
+      options: { trustedProxies: 'unix' },
+      expected: REFUSED,
+    },
+    {
       name: 'is refused when its address is an empty text',
       socket: { remoteAddress: '', destroyed: true },
       options: { trustedProxies: 'unix' },
@@ -252,6 +283,115 @@ describe('a TCP socket that has forgotten its peer', () => {
   })
 })
 
+/**
+ * A server may listen on a path, for its proxy, and be given connections that another one accepted: port sharing, sticky
+ * sessions, a PROXY protocol. **The attack** is to reset one of these: it has no address either, on a server that
+ * listens on a unix socket.
+ */
+describe('a connection that was given to a server on a unix socket', () => {
+  // A key that both know beforehand takes no certificate.
+  const psk = Buffer.from('0123456789abcdef')
+  const TLS = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const
+
+  const KINDS = {
+    HTTP: {
+      create: (listener: http.RequestListener): http.Server => http.createServer(listener),
+      dial: (options: net.NetConnectOpts): Socket => connect(options),
+    },
+    HTTPS: {
+      create: (listener: http.RequestListener): http.Server =>
+        https.createServer({ ...TLS, pskCallback: () => psk }, listener),
+      dial: (options: net.NetConnectOpts): Socket =>
+        tls.connect({
+          ...TLS,
+          ...options,
+          pskCallback: () => ({ psk, identity: 'test' }),
+          checkServerIdentity: () => undefined,
+        }),
+    },
+  } as const
+
+  /** What is decided about a request, at once and when its connection is gone. */
+  async function ask(kind: keyof typeof KINDS, way: 'its path' | 'TCP', late: boolean): Promise<unknown> {
+    const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    const path = join(directory, 'app.sock')
+    const { create, dial } = KINDS[kind]
+    let told = (_seen: unknown): void => {}
+    const seen = new Promise<unknown>((resolve) => (told = resolve))
+    const server = create((req) => {
+      const tell = (): void => told(clientOf(req, { trustedProxies: 'unix' }))
+      if (!late) tell()
+      else req.socket.once('close', tell).destroy()
+    })
+    const front = net.createServer((socket) => server.emit('connection', socket))
+    onTestFinished(() => close(front))
+    onTestFinished(() => close(server))
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    const port = await listen(front)
+    const client = dial(way === 'TCP' ? { port, host: '127.0.0.1' } : { path })
+    onTestFinished(() => void client.destroy())
+    client.on('error', () => {})
+    client.write(requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS))
+    return await seen
+  }
+
+  it('is refused when it is gone, also where no server accepted it: the program opened it itself', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    let told = (_seen: unknown): void => {}
+    const seen = new Promise<unknown>((resolve) => (told = resolve))
+    const server = http.createServer((req) => {
+      req.socket.once('close', () => told(clientOf(req, { trustedProxies: 'unix' }))).destroy()
+    })
+    onTestFinished(() => close(server))
+    await new Promise<void>((resolve) => server.listen(join(directory, 'app.sock'), resolve))
+    // A relay, into which the program dials out, hands it the requests of whoever comes.
+    const relay = net.createServer((socket) => {
+      socket.on('error', () => {})
+      socket.write(requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS))
+    })
+    onTestFinished(() => close(relay))
+    server.emit('connection', connect(await listen(relay), '127.0.0.1'))
+    expect(await seen).toStrictEqual(REFUSED)
+  })
+
+  it('is nobody known where it is a stream of the program: who is behind it has no address to show', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'proxyfix-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    const seen: unknown[] = []
+    const server = http.createServer((req, res) => {
+      seen.push(clientOf(req, { trustedProxies: 'unix' }))
+      res.end()
+    })
+    onTestFinished(() => close(server))
+    await new Promise<void>((resolve) => server.listen(join(directory, 'app.sock'), resolve))
+    const front = net.createServer((socket) => {
+      server.emit('connection', Duplex.from({ readable: socket, writable: socket }))
+    })
+    onTestFinished(() => close(front))
+    await exchange(await listen(front), requestText('GET / HTTP/1.1', 'Host: app', ...HEADERS, 'Connection: close'))
+    expect(seen).toStrictEqual([NOT_BELIEVED])
+  })
+
+  describe.each(['HTTP', 'HTTPS'] as const)('over %s', (kind) => {
+    it('is refused when it is gone: it is no unix socket', async () => {
+      expect(await ask(kind, 'TCP', true)).toStrictEqual(REFUSED)
+    })
+
+    it('is judged by its address while it has one', async () => {
+      expect(await ask(kind, 'TCP', false)).toStrictEqual({ ...NOT_BELIEVED, address: '127.0.0.1' })
+    })
+
+    it.each([{ late: false }, { late: true }])(
+      'leaves the others on the unix socket, gone: $late',
+      async ({ late }) => {
+        expect(await ask(kind, 'its path', late)).toStrictEqual(BELIEVED)
+      },
+    )
+  })
+})
+
 describe('a stream that shows nothing', () => {
   /** A handle as Node's own are: objects of classes that cannot be had otherwise. */
   const handle = (name: string): object => ({ constructor: { name } })
@@ -290,8 +430,14 @@ describe('a stream that shows nothing', () => {
     },
     { name: 'is trusted where trustedProxies is not set', socket: {}, options: {}, expected: BELIEVED },
     {
-      name: 'is on a unix socket where the server listens on a path',
+      name: 'is not on one because the server listens on a path: it may have been given to it',
       socket: { server: { address: () => '/run/app.sock' } },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is on one where the server listens on a path, as Bun tells nothing else',
+      socket: { _server: undefined, server: { address: () => '/run/app.sock' } },
       options: { trustedProxies: 'unix' },
       expected: BELIEVED,
     },
@@ -306,6 +452,38 @@ describe('a stream that shows nothing', () => {
       socket: { _handle: handle('TCP') },
       options: { trustedProxies: 'unix' },
       expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not on one where its handle is another, though the server listens on a path',
+      socket: { _handle: handle('TCP'), server: { address: () => '/run/app.sock' } },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is not on one where TLS runs over another, though the server listens on a path',
+      socket: {
+        _handle: handle('TLSWrap'),
+        _parent: { _handle: handle('TCP') },
+        server: { address: () => '/run/app.sock' },
+      },
+      options: { trustedProxies: 'unix' },
+      expected: NOT_BELIEVED,
+    },
+    {
+      name: 'is on a unix socket where TLS runs over a pipe',
+      socket: { _handle: handle('TLSWrap'), _parent: { _handle: handle('Pipe') } },
+      options: { trustedProxies: 'unix' },
+      expected: BELIEVED,
+    },
+    {
+      name: 'is on a unix socket where the server that accepted it listens on a path',
+      socket: {
+        _handle: null,
+        _server: { address: () => '/run/app.sock' },
+        server: { address: () => ({ address: '::', port: 80, family: 'IPv6' }) },
+      },
+      options: { trustedProxies: 'unix' },
+      expected: BELIEVED,
     },
     {
       name: 'is not on one where the server does not listen',

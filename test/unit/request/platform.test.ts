@@ -79,6 +79,46 @@ describe("Deno's info", () => {
   })
 })
 
+describe('a request that was fixed by hand and then comes to a wrapped handler', () => {
+  const client = { address: '10.0.0.1', family: 'IPv4', port: 5000 }
+
+  it.each<{ platform: string; argument: unknown; shows: object }>([
+    {
+      platform: 'Deno',
+      argument: INFO,
+      shows: { remoteAddr: { transport: 'tcp', hostname: '203.0.113.7', port: 4711 } },
+    },
+    { platform: 'Remix', argument: client, shows: { address: '203.0.113.7', family: 'IPv4', port: 4711 } },
+  ])('shows its client in what $platform passes too', ({ argument, shows }) => {
+    const options: ProxyFixOptions = { trustedProxies: '10.0.0.1' }
+    // A hook may have been passed the argument, or not: the first decision stands.
+    for (const [hook, shown] of [
+      [fixRequest(received(), options, argument), shows],
+      [fixRequest(received(), { xFor: 1 }), shows],
+    ] as const) {
+      const [request, passed, rest] = passedOn(hook, [argument, 'rest'], options)
+      expect(request).toBe(hook)
+      expect(connectionInfo(request).client.address).toBe('203.0.113.7')
+      expect(passed).toMatchObject(shown)
+      expect(rest).toBe('rest')
+    }
+    expect([INFO.remoteAddr.hostname, client.address]).toStrictEqual(['10.0.0.1', '10.0.0.1'])
+  })
+
+  it('shows its client in what Bun passes, also among other things', () => {
+    const server = new FakeBunServer()
+    const hook = fixRequest(server.make(), {}) // nothing tells it of the server
+    const [request, passed] = passedOn(hook, [{ server, KEY: 'value' }])
+    expect(passed).toStrictEqual({ server, KEY: 'value' })
+    expect(server.requestIP(request)).toStrictEqual({ address: '203.0.113.7', family: 'IPv4', port: 4711 })
+  })
+
+  it('leaves what is passed where its client is the peer', () => {
+    const [, passed] = passedOn(fixRequest(received({}), {}, INFO), [INFO])
+    expect(passed).toBe(INFO)
+  })
+})
+
 describe('Deno.upgradeWebSocket', () => {
   /** Stands in for Deno, and gives the requests that it is called with. */
   function fakeDeno(): { namespace: { upgradeWebSocket: (...args: unknown[]) => string }; calls: unknown[][] } {

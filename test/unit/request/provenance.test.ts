@@ -48,12 +48,12 @@ const fetchRequest = (lines: Lines): Request =>
   new Request('http://app.internal/', { headers: lines.map(([name, value]): [string, string] => [name, value]) })
 
 const OURS = { remoteAddress: '10.0.0.1', remotePort: 40000 }
-const UNIX = { server: { address: () => '/run/app.sock' } }
+const UNIX = { _server: { address: () => '/run/app.sock' } }
 const UNKNOWN = {}
 
 interface Case {
   readonly name: string
-  readonly make: () => object
+  readonly make: () => IncomingMessage | Request
   readonly options: ProxyFixOptions
   readonly trusted: boolean
 }
@@ -181,7 +181,8 @@ describe('deciding once more on what a fixed request kept', () => {
 
   it('tells why as it was', () => {
     const policy = trustPolicy({ trustedProxies: 'unix', secret })
-    const of = (req: object): string => explain(connectionInfo(fixRequest(req, policy)).original, policy).peer.reason
+    const of = (req: IncomingMessage | Request): string =>
+      explain(connectionInfo(fixRequest(req, policy)).original, policy).peer.reason
     expect(of(nodeRequest(RIGHT, UNIX))).toBe('the secret header X-Origin-Verify is right')
     expect(of(nodeRequest(WRONG, UNIX))).toBe('the secret header X-Origin-Verify is missing, doubled or wrong')
     const none = trustPolicy({ trustedProxies: 'unix' })
@@ -212,7 +213,7 @@ describe('the values of a secret', () => {
     return found.join('\n')
   }
 
-  it.each<{ name: string; make: () => object }>([
+  it.each<{ name: string; make: () => IncomingMessage | Request }>([
     { name: 'Node', make: () => nodeRequest(RIGHT, OURS) },
     { name: 'Node, an unknown peer', make: () => nodeRequest(RIGHT, UNKNOWN) },
     { name: 'Fetch', make: () => fetchRequest(RIGHT) },

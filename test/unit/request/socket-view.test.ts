@@ -198,6 +198,17 @@ describe('methods', () => {
     expect(real.setNoDelay()).toBe(real)
   })
 
+  it('and getters alike: one that gives the socket gives the view', () => {
+    class Chained extends net.Socket {
+      get and(): this {
+        return this
+      }
+    }
+    const view = socketView(new Chained(), '203.0.113.7', undefined, false)
+    expect(view.and).toBe(view)
+    expect(view.and.remoteAddress).toBe('203.0.113.7')
+  })
+
   it('may throw what they throw', async () => {
     const { real } = await connectedSockets()
     const view = socketView(real, '203.0.113.7', undefined, false)
@@ -240,6 +251,34 @@ describe('listeners', () => {
     expect(Object.keys(Reflect.get(real, '_events') as object).length).toBeGreaterThanOrEqual(
       Number(Reflect.get(real, '_eventsCount')),
     )
+  })
+
+  it('that were kept on the socket and read through another view are removed by what was read', async () => {
+    const { real } = await connectedSockets()
+    const before = real.listenerCount('timeout')
+    const kept = '__onTimeout'
+    let last = (): void => {}
+    // What keep-alive requests do, each with a view of its own, that replace the listener of the one before.
+    for (let request = 0; request < 15; request++) {
+      const view = socketView(real, `203.0.113.${request}`, undefined, false)
+      const former = Reflect.get(view, kept) as (() => void) | undefined
+      if (former !== undefined) view.removeListener('timeout', former)
+      last = () => undefined
+      Reflect.set(view, kept, last)
+      view.on('timeout', last)
+    }
+    expect(real.listenerCount('timeout')).toBe(before + 1)
+    expect(real.listeners('timeout').at(-1)).toBe(last)
+  })
+
+  it('that were read through a view are added as what they are', async () => {
+    const { real } = await connectedSockets()
+    const view = socketView(real, '203.0.113.7', undefined, false)
+    const listener = (): void => {}
+    Reflect.set(real, 'onLookup', listener)
+    view.on('lookup', Reflect.get(view, 'onLookup') as () => void)
+    expect(real.listeners('lookup')).toStrictEqual([listener])
+    expect(real.listeners('lookup')[0]).toBe(listener)
   })
 
   it('emit from either side once', async () => {

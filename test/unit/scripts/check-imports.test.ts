@@ -35,13 +35,13 @@ const cases: { name: string; files: Record<string, string>; violations: string[]
     ],
   },
   {
-    name: 'of middleware, context takes what wraps handlers and servers, and no more',
+    name: 'of middleware, context takes what wraps handlers, and no more',
     files: {
       'src/context/wrap.ts':
-        "import { wrapHandler } from '../middleware/handler.ts'\nimport { wrapServer } from '../middleware/whole-server.ts'\nimport { proxyFix } from '../middleware/proxy-fix.ts'",
+        "import { wrapHandler } from '../middleware/handler.ts'\nimport { proxyFix } from '../middleware/proxy-fix.ts'",
     },
     violations: [
-      'src/context/wrap.ts imports src/middleware/proxy-fix.ts, but context may import src/middleware/handler.ts, src/middleware/whole-server.ts, request, trust alone.',
+      'src/context/wrap.ts imports src/middleware/proxy-fix.ts, but context may import src/middleware/handler.ts, request, trust alone.',
     ],
   },
   {

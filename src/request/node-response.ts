@@ -1,0 +1,175 @@
+/**
+ * When are status and headers of a Node response final? When its head is written, by `writeHead` or by the first byte of
+ * the body, `flushHeaders` or `end`, all of which Node leads through `writeHead`. There they can be changed a last time.
+ */
+
+import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
+import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
+import { headerName, headerValue } from './rewritable-headers.ts'
+
+/** What is used of `http.ServerResponse` and `http2.Http2ServerResponse`. */
+export interface NodeResponse {
+  statusCode: number
+  statusMessage: string
+  readonly headersSent: boolean
+  readonly destroyed?: boolean
+  getHeader(name: string): number | string | readonly string[] | undefined
+  getHeaderNames(): string[]
+  hasHeader(name: string): boolean
+  setHeader(name: string, value: number | string | readonly string[]): unknown
+  removeHeader(name: string): void
+  writeHead(status: number, ...rest: unknown[]): unknown
+  write(chunk: Uint8Array): boolean
+  end(body?: string | Uint8Array): unknown
+  destroy(error?: Error): unknown
+  once(event: 'close' | 'drain', listener: () => void): unknown
+  removeListener(event: 'close' | 'drain', listener: () => void): unknown
+}
+
+/** Calls `act` once, before the head of a response goes out; 1xx are no such heads. */
+export function beforeHead(res: NodeResponse, act: (response: RewritableResponse) => void): void {
+  const { writeHead } = res
+  let isDone = false
+  res.writeHead = function (this: NodeResponse, ...args: [status: number, ...rest: unknown[]]): unknown {
+    const status = Number(args[0]) | 0 // as Node reads it
+    const [, second, third] = args
+    const reason = typeof second === 'string' ? second : undefined
+    const lines = linesOf(third ?? (reason === undefined ? second : undefined), res.getHeaderNames().length === 0)
+    const isHead = status >= 200 && status <= 999 && isHeaderValue(reason ?? '') && lines !== undefined
+    // What Node refuses it is to refuse itself, with nothing changed: then another head is written in its place.
+    if (isDone || res.headersSent || !isHead) return Reflect.apply(writeHead, this, args)
+    isDone = true
+    if (Array.isArray(third ?? second)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
+    for (const { name, value } of lines) res.setHeader(name, value)
+    const response = new NodeHead(res, status)
+    act(response)
+    if (response.status === status) {
+      return Reflect.apply(writeHead, this, reason === undefined ? [status] : [status, reason])
+    }
+    if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = '' // that of the status before; HTTP/2 has none
+    if (hasNoBody(response.status)) for (const name of FRAMING) res.removeHeader(name)
+    return Reflect.apply(writeHead, this, [response.status])
+  }
+}
+
+const FRAMING = ['content-length', 'transfer-encoding']
+
+function hasNoBody(status: number): boolean {
+  return status === 204 || status === 304
+}
+
+type Value = string | number | readonly string[]
+
+/** One name with all it is given. */
+interface Line {
+  readonly name: string
+  readonly value: Value
+}
+
+/**
+ * Headers as `writeHead` takes them, name by name: a record, names and values in turn, or pairs.
+ * @param isFirst Whether there are no headers yet: Node then sends names that differ in case both, which replace each
+ * other where there are.
+ * @returns Nothing for those that Node refuses.
+ */
+function linesOf(headers: unknown, isFirst: boolean): readonly Line[] | undefined {
+  if (typeof headers !== 'object' || headers === null) return []
+  const isList = Array.isArray(headers)
+  const list = headers as readonly unknown[]
+  if (isList && !Array.isArray(list[0]) && list.length % 2 !== 0) return undefined
+  const entries = isList
+    ? Array.isArray(list[0])
+      ? (list as [unknown, unknown][])
+      : pairs(list)
+    : Object.entries(headers)
+  const lines = new Map<string, Line>()
+  for (const [name, value] of entries) {
+    if (!isList && name === '') continue
+    if (typeof name !== 'string' || !isHeaderName(name) || !isSendable(value)) return undefined
+    const lower = name.toLowerCase()
+    const before = isList || isFirst ? lines.get(lower) : undefined
+    lines.set(
+      lower,
+      before === undefined ? { name, value } : { name: before.name, value: [before.value, value].flat().map(String) },
+    )
+  }
+  return [...lines.values()]
+}
+
+function isSendable(value: unknown): value is Value {
+  if (Array.isArray(value)) return value.every((one) => one !== undefined && isHeaderValue(String(one)))
+  return value !== undefined && isHeaderValue(String(value))
+}
+
+function* pairs(flat: readonly unknown[]): Generator<[unknown, unknown]> {
+  for (let index = 0; index < flat.length; index += 2) yield [flat[index], flat[index + 1]]
+}
+
+/** A head that is about to be written. */
+class NodeHead implements RewritableResponse {
+  readonly raw: NodeResponse
+  readonly headers: ResponseHeaders
+  #status: number
+
+  constructor(res: NodeResponse, status: number) {
+    this.raw = res
+    this.headers = new NodeHeaders(res)
+    this.#status = status
+  }
+
+  get status(): number {
+    return this.#status
+  }
+
+  set status(value: number) {
+    this.#status = assignedStatus(value)
+  }
+}
+
+class NodeHeaders implements ResponseHeaders {
+  readonly #res: NodeResponse
+
+  constructor(res: NodeResponse) {
+    this.#res = res
+  }
+
+  get(name: string): string | null {
+    const value = this.#res.getHeader(String(name))
+    return value === undefined ? null : Array.isArray(value) ? value.join(', ') : String(value)
+  }
+
+  has(name: string): boolean {
+    return this.#res.hasHeader(String(name))
+  }
+
+  set(name: string, value: string): void {
+    headerName(name)
+    this.#res.setHeader(name, headerValue(name, value))
+  }
+
+  append(name: string, value: string): void {
+    headerName(name)
+    const after = headerValue(name, value)
+    const before = this.#res.getHeader(name)
+    this.#res.setHeader(
+      name,
+      before === undefined ? after : [...(Array.isArray(before) ? before : [String(before)]), after],
+    )
+  }
+
+  delete(name: string): void {
+    this.#res.removeHeader(headerName(name))
+  }
+
+  getSetCookie(): string[] {
+    const value = this.#res.getHeader('set-cookie')
+    return value === undefined ? [] : Array.isArray(value) ? [...value] : [String(value)]
+  }
+
+  *[Symbol.iterator](): Generator<readonly [string, string]> {
+    for (const name of this.#res.getHeaderNames()) {
+      if (name === 'set-cookie') for (const cookie of this.getSetCookie()) yield [name, cookie]
+      else yield [name.toLowerCase(), this.get(name)!]
+    }
+  }
+}
