@@ -2,9 +2,8 @@
 
 import { isFetchResponse } from '../request/fetch-response.ts'
 import type { NodeResponse } from '../request/node-response.ts'
-import { headerName, headerValue } from '../request/rewritable-headers.ts'
 import { letGo } from '../request/streams.ts'
-import { misuse } from '../request/rewritable-request.ts'
+import { headerName, headerValue, misuse } from '../request/rewritable-headers.ts'
 import type { Refusal } from '../trust/connection.ts'
 import { show } from '../trust/error.ts'
 
@@ -18,14 +17,14 @@ export interface PlainAnswer {
   /** A list of values is a line for each (`Set-Cookie`). */
   readonly headers?:
     Readonly<Record<string, string | readonly string[]>> | Iterable<readonly [string, string]> | undefined
-  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null | undefined
+  readonly body?: string | Uint8Array | ReadableStream<Uint8Array> | null | undefined
 }
 
 /** An answer whose parts have been looked at. */
 export interface CheckedAnswer {
   readonly status: number
   readonly headers: readonly (readonly [name: string, value: string])[]
-  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null
+  readonly body: string | Uint8Array | ReadableStream<Uint8Array> | null
   /** The Response that it was given as. */
   readonly response?: Response
 }
@@ -97,7 +96,7 @@ export function answerOnResponse(
     const before = record[name]
     record[name] = before === undefined ? value : [...(typeof before === 'string' ? [before] : before), value]
   }
-  const length = lengthOf(body)
+  const length = lengthOf(body, status)
   if (length !== undefined) record['content-length'] = String(length)
   res.writeHead(status, record)
   if (!(body instanceof ReadableStream)) return void res.end(body ?? undefined)
@@ -106,22 +105,23 @@ export function answerOnResponse(
   return void res.end()
 }
 
-/** As many bytes as are known to come; `undefined` for none at all, and for a stream. */
-function lengthOf(body: CheckedAnswer['body']): number | undefined {
+/** As many bytes as are known to come; `undefined` for a stream, and where there can be none. */
+function lengthOf(body: CheckedAnswer['body'], status: number): number | undefined {
+  if (body === null) return status === 204 || status === 304 ? undefined : 0
   if (typeof body === 'string') return new TextEncoder().encode(body).byteLength
   return body instanceof Uint8Array ? body.byteLength : undefined
 }
 
 /** The answer that a Fetch handler gives. */
 export function answerAsResponse({ status, headers, body, response }: CheckedAnswer): Response {
-  return response ?? new Response(body, { status, headers: headers as [string, string][] })
+  return response ?? new Response(body as BodyInit | null, { status, headers: headers as [string, string][] })
 }
 
 /** Writes an answer to the socket of an upgrade, and ends the connection. */
 export function answerOnSocket(socket: RawSocket, { status, headers, body }: CheckedAnswer): unknown {
   const head = [`HTTP/1.1 ${status} ${REASONS[status] ?? 'Answered'}`, 'connection: close']
   for (const [name, value] of headers) if (!ENDED_WITH_CONNECTION.has(name)) head.push(`${name}: ${value}`)
-  if (!(body instanceof ReadableStream)) head.push(`content-length: ${lengthOf(body) ?? 0}`)
+  if (!(body instanceof ReadableStream)) head.push(`content-length: ${lengthOf(body, 200) ?? 0}`)
   // Node has taken its own listeners off this socket: a client that resets it must not end the process, nor one
   // that never closes its side hold it open.
   socket.on('error', () => undefined)

@@ -1,12 +1,19 @@
 /** How does a Connect middleware stand in a stack? `connect(helmet())` is a middleware like the others. */
 
-import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
-import type { NodeResponse } from '../request/node-response.ts'
+import { isNodeRequest } from '../request/node-request.ts'
 import { connectionOf } from '../request/node-socket.ts'
-import { misuse } from '../request/rewritable-request.ts'
+import { misuse } from '../request/rewritable-headers.ts'
 import { fail, show } from '../trust/error.ts'
-import { answerOnResponse, textAnswer } from './answer.ts'
-import { type FunctionHandler, type Handler, markMiddleware, type Middleware, wrapHandler } from './handler.ts'
+import { answerFailure } from './failure.ts'
+import {
+  type Around,
+  type FunctionHandler,
+  type Handler,
+  isFetchObject,
+  markMiddleware,
+  type Middleware,
+  wrapHandler,
+} from './handler.ts'
 
 /** A middleware of Connect and Express: `(req, res, next)`. */
 export type ConnectMiddleware = (req: never, res: never, next: (error?: unknown) => void) => unknown
@@ -22,7 +29,9 @@ export type ConnectMiddleware = (req: never, res: never, next: (error?: unknown)
  * @example
  * stack(app, proxyFix({ xFor: 1 }), connect(helmet()), connect(cors()))
  */
-export function connect(middleware: ConnectMiddleware): Middleware {
+export function connect(middleware: ConnectMiddleware, ...others: readonly never[]): Middleware {
+  if (others.length > 0)
+    fail('connect takes one middleware: list each by itself, as in stack(app, connect(helmet()), connect(cors())).')
   if (typeof middleware !== 'function') {
     fail(
       `connect needs a middleware (req, res, next), not ${show(middleware)}: call the function that makes it, as in connect(helmet()).`,
@@ -34,10 +43,16 @@ export function connect(middleware: ConnectMiddleware): Middleware {
     )
   }
   const name = middleware.name || 'middleware'
-  return markMiddleware(<H extends Handler>(handler: H): H =>
-    wrapHandler(handler, (call, self, args) => through(middleware, name, call, self, args), `connect(${name})`),
-  )
+  const around: Around = (call, self, args) => through(middleware, name, call, self, args)
+  return markMiddleware(<H extends Handler>(handler: H): H => {
+    if (isFetchObject(handler))
+      fail(`connect(${name}) cannot stand in front of an app with a fetch method: ${IN_FETCH}`)
+    return wrapHandler(handler, around, `connect(${name})`)
+  })
 }
+
+const IN_FETCH =
+  'Connect middleware needs (req, res), so take what the framework has for it (Hono: secureHeaders()), or set headers by HeaderRewriter.from({ response: … }).'
 
 function through(
   middleware: ConnectMiddleware,
@@ -48,9 +63,7 @@ function through(
 ): unknown {
   const [req, second, outer] = args
   if (!isNodeRequest(req)) {
-    throw misuse(
-      `connect(${name}) was called without a Node request: Connect middleware needs (req, res), which a Fetch handler has not.`,
-    )
+    throw misuse(`connect(${name}) was called without a Node request: ${IN_FETCH}`)
   }
   if (connectionOf(req, second) !== undefined) return Reflect.apply(call, self, args)
   let isCalled = false
@@ -61,7 +74,7 @@ function through(
     if (error === undefined || error === null) return (result = Reflect.apply(call, self, args))
     return typeof outer === 'function'
       ? (outer as (error: unknown) => unknown)(error)
-      : answerError(error, req, second as NodeResponse)
+      : answerFailure(error, req, second)
   }
   // What it throws before it calls `next` is its own error; after that, the handler's comes up through it.
   const onThrown = (error: unknown): unknown => {
@@ -83,22 +96,4 @@ const isDevelopment =
 /** Twice called, the handler would run twice on one request; it is told where a developer sees it. */
 function complain(name: string): void {
   if (isDevelopment) throw misuse(`${name} called next() twice: is a return missing behind the first one?`)
-}
-
-function answerError(error: unknown, req: NodeRequest, res: NodeResponse): void {
-  const { status, statusCode } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
-  const given = [status, statusCode].find((code) => typeof code === 'number' && code >= 400 && code <= 599) as
-    number | undefined
-  const code = given ?? 500
-  if (code >= 500) console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
-  if (res.headersSent) {
-    res.destroy() // cut short, so that the client does not take half an answer for a whole one
-    return
-  }
-  for (const header of res.getHeaderNames()) res.removeHeader(header)
-  answerOnResponse(
-    res,
-    textAnswer(code, code >= 500 ? 'Internal server error.\n' : 'Bad request.\n'),
-    req.method === 'HEAD',
-  )
 }

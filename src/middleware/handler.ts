@@ -4,6 +4,7 @@
  */
 
 import { facade, unwrap, Wrappers } from '../request/facade.ts'
+import { isNodeRequest } from '../request/node-request.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { isServer, type ServerLike, wrapServer } from './whole-server.ts'
 
@@ -36,6 +37,32 @@ const MIDDLEWARE = Symbol.for('proxyfix.middleware')
 /** Marks a function as a middleware: by its parameters it could as well be a handler. */
 export function markMiddleware<F extends (...args: never[]) => unknown>(middleware: F): F {
   return Object.defineProperty(middleware, MIDDLEWARE, { value: true })
+}
+
+/** What `app.use()` takes. */
+export type ConnectHandler = (req: object, res: object, next: (error?: unknown) => void) => void
+
+/**
+ * Makes a middleware of a function that wraps handlers; with a request for its first argument it is one of Connect's, in front
+ * of whatever `next` calls.
+ * @param name Whose it is, for the message when there is no `next`.
+ */
+export function asMiddleware(wrap: Middleware, name: string): Middleware & ConnectHandler {
+  function proceed(_req: unknown, _res: unknown, next: unknown): unknown {
+    if (typeof next === 'function') return next() as unknown
+    throw new ProxyFixError(
+      'ERR_PROXYFIX_OPTION',
+      `${name} was called as a handler, without a next function: give it a handler to wrap, or give it to app.use().`,
+    )
+  }
+  let connect: typeof proceed | undefined
+  // Three parameters: restify takes one with fewer for a handler that never calls `next`.
+  function middleware(subject: Handler, res: unknown, next: unknown): unknown {
+    if (!isNodeRequest(subject)) return wrap(subject)
+    connect ??= wrap(proceed)
+    return connect(subject, res, next)
+  }
+  return markMiddleware(middleware) as Middleware & ConnectHandler // which it is by its first argument
 }
 
 /** Whether a function is a middleware for certain. */

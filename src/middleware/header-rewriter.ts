@@ -11,8 +11,9 @@ import { isFetchResponse, rewriteFetchResponse } from '../request/fetch-response
 import { beforeHead, type NodeResponse } from '../request/node-response.ts'
 import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
 import { connectionOf } from '../request/node-socket.ts'
-import { reportOnce } from '../request/report-once.ts'
-import { misuse, RequestDraft, type RewritableRequest } from '../request/rewritable-request.ts'
+import { report } from '../request/report-once.ts'
+import { misuse } from '../request/rewritable-headers.ts'
+import { RequestDraft, type RewritableRequest } from '../request/rewritable-request.ts'
 import type { RewritableResponse } from '../request/rewritable-response.ts'
 import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
 import { NodeSnapshot, NodeSource, rewriteNode } from '../request/rewrite-node.ts'
@@ -27,7 +28,8 @@ import {
   type RawSocket,
   refused,
 } from './answer.ts'
-import { type FunctionHandler, type Handler, wrapHandler } from './handler.ts'
+import { answerFailure } from './failure.ts'
+import { type FetchHandler, type FunctionHandler, type Handler, wrapHandler } from './handler.ts'
 import { compileTable, type RewriteTable } from './header-table.ts'
 
 /**
@@ -58,7 +60,8 @@ export class HeaderRewriter {
 
   /**
    * Called with each request before the handler is. What it assigns reaches the handler when it is done; a value that
-   * cannot be throws, and if that is not caught the request is answered 400 and the handler not called.
+   * cannot be throws, and if that is not caught the request is answered 400 and the handler not called. Any other error
+   * goes to Connect's `next`, else is shown and answered 500, or with the error's `status`.
    *
    * @returns Nothing, or an answer to give at once, or a promise of either.
    */
@@ -75,6 +78,9 @@ export class HeaderRewriter {
    * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for what is no handler, `ERR_PROXYFIX_REWRITE` when the rewriter has
    * neither method.
    */
+  wrap<H extends FetchHandler>(handler: H): H
+  wrap<H extends { fetch: FetchHandler }>(handler: H): H
+  wrap<H extends Handler>(handler: H): H
   wrap<H extends Handler>(handler: H): H {
     const owner = nameOf(this)
     if (this.rewrite === undefined && this.rewriteResponse === undefined) {
@@ -102,22 +108,46 @@ function rewriteAroundNode(
   const draft = new RequestDraft(new NodeSource(req))
   const second = args[1] as NodeResponse & RawSocket
   const connection = connectionOf(req, second)
+  const next = typeof args[2] === 'function' ? (args[2] as (error: unknown) => unknown) : undefined
+  const onError = next ?? ((error: unknown) => answerFailure(error, req, second, connection))
+
   const proceed = (answer: CheckedAnswer | undefined): unknown => {
     const changes = draft.close()
     if (answer === undefined && changes !== undefined) rewriteNode(req, changes, connection)
+    let failure: { readonly error: unknown } | undefined
     if (rewriter.rewriteResponse !== undefined && connection === undefined) {
       draft.follow(new NodeSnapshot(req))
-      beforeHead(second, (response) => rewriteHead(rewriter, response, draft))
+      beforeHead(second, (response) => {
+        try {
+          rewriteHead(rewriter, response, draft)
+        } catch (error) {
+          failure = { error }
+          throw error
+        }
+      })
     }
-    if (answer === undefined) return Reflect.apply(call, self, args)
-    return connection === undefined
-      ? answerOnResponse(second, answer, req.method === 'HEAD')
-      : answerOnSocket(second, answer)
+    /** The rewriter's own error comes up through whoever wrote the head, and is not theirs. */
+    const onThrown = (error: unknown): unknown => {
+      if (failure?.error !== error || next !== undefined) throw error
+      return onError(error)
+    }
+    try {
+      const result = answer === undefined ? Reflect.apply(call, self, args) : give(answer)
+      return failure === undefined && rewriter.rewriteResponse === undefined
+        ? result
+        : isThenable(result)
+          ? result.then(undefined, onThrown)
+          : result
+    } catch (error) {
+      return onThrown(error)
+    }
   }
-  const next = args[2]
+  const give = (answer: CheckedAnswer): unknown =>
+    connection === undefined ? answerOnResponse(second, answer, req.method === 'HEAD') : answerOnSocket(second, answer)
   return judged(rewriter, draft, proceed, {
     waiting: connection ? withListener(second) : undefined,
-    onError: typeof next === 'function' ? (next as (error: unknown) => unknown) : undefined,
+    onError,
+    onThrown: next,
   })
 }
 
@@ -153,8 +183,10 @@ function rewriteAroundFetch(
 interface Circumstances {
   /** Begins what is needed while a promise is waited for; ended by what it gives back. */
   readonly waiting?: (() => () => void) | undefined
-  /** Connect's `next`, which takes what a promise was rejected with. */
+  /** Takes what the rewriter threw, where the platform does not answer for it. */
   readonly onError?: ((error: unknown) => unknown) | undefined
+  /** Connect's `next`, which takes what the handler throws as well. */
+  readonly onThrown?: ((error: unknown) => unknown) | undefined
 }
 
 /** Has the request rewritten, and goes on with the answer there is, if there is one. */
@@ -162,11 +194,16 @@ function judged(
   rewriter: HeaderRewriter,
   draft: RequestDraft,
   proceed: (answer: CheckedAnswer | undefined) => unknown,
-  { waiting, onError }: Circumstances = {},
+  { waiting, onError, onThrown }: Circumstances = {},
 ): unknown {
   if (rewriter.rewrite === undefined) return proceed(undefined)
   const check = (value: unknown): CheckedAnswer | undefined =>
     value === undefined ? undefined : checkAnswer(value, `rewrite() of ${nameOf(rewriter)}`)
+  const fail = (error: unknown): unknown => {
+    if (isBadValue(error)) return proceed(badRequest(rewriter, error))
+    if (onError === undefined) throw error
+    return onError(error)
+  }
   let answer: CheckedAnswer | undefined
   try {
     const result: unknown = rewriter.rewrite(draft)
@@ -175,38 +212,44 @@ function judged(
       return result.then(check).then(
         (later) => {
           stop?.()
-          if (onError === undefined) return proceed(later)
+          if (onThrown === undefined) return proceed(later)
           try {
             return proceed(later)
           } catch (error) {
-            return onError(error) // Connect caught what was thrown while it waited, and no longer does
+            return onThrown(error) // Connect caught what was thrown while it waited, and no longer does
           }
         },
         (error: unknown) => {
           stop?.()
-          if (isBadValue(error)) return proceed(badRequest(rewriter, error))
-          if (onError === undefined) throw error
-          return onError(error)
+          return fail(error)
         },
       )
     }
     answer = check(result)
   } catch (error) {
-    if (!isBadValue(error)) throw error
-    answer = badRequest(rewriter, error)
+    return fail(error)
   }
   return proceed(answer)
 }
 
 /** What it assigned came with the request, as nearly always, so a client must not be able to end the process by it. */
 function badRequest(rewriter: HeaderRewriter, error: ProxyFixError): CheckedAnswer {
-  const owner = nameOf(rewriter)
-  reportOnce(
-    `PROXYFIX_BAD_VALUE_${owner}`,
-    `A request was answered 400, which is told this once, as ${owner} assigned a value that cannot be. ${error.message}`,
-  )
+  const [what = ''] = error.message.split(' cannot ', 1)
+  const told = toldOf.get(rewriter) ?? new Set()
+  toldOf.set(rewriter, told)
+  // Each kind once: the text is the client's, who must not fill a log by it.
+  if (!told.has(what) && told.size < MOST_TOLD) {
+    told.add(what)
+    report(
+      'PROXYFIX_BAD_VALUE',
+      `A request was answered 400, which is told once, as ${nameOf(rewriter)} assigned what cannot be. ${error.message}`,
+    )
+  }
   return refused({ status: 400, reason: 'it holds a value that cannot be used here' })
 }
+
+const toldOf = new WeakMap<HeaderRewriter, Set<string>>()
+const MOST_TOLD = 10
 
 function isBadValue(error: unknown): error is ProxyFixError {
   return error instanceof ProxyFixError && error.code === 'ERR_PROXYFIX_VALUE'

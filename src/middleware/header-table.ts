@@ -3,6 +3,7 @@
 import type { RewritableHeaders } from '../request/rewritable-headers.ts'
 import type { RewritableRequest } from '../request/rewritable-request.ts'
 import type { RewritableResponse } from '../request/rewritable-response.ts'
+import { parseAuthority } from '../trust/authority.ts'
 import { fail, show } from '../trust/error.ts'
 import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
 import { nearest } from '../trust/nearest.ts'
@@ -53,6 +54,7 @@ function compileRules(rules: HeaderRules, side: string): Rewrite {
   if (!Array.isArray(remove)) {
     fail(`The rule ${side}.remove must be a list of header names like ['Server'], not ${show(remove)}.`)
   }
+  if (side === 'request') checkHost(rules)
   const copies = entriesOf(copy, `${side}.copy`, isHeaderName, 'the name of a header')
   const sets = entriesOf(set, `${side}.set`, isHeaderValue, 'a text that a header can hold')
   const appends = entriesOf(append, `${side}.append`, isHeaderValue, 'a text that a header can hold')
@@ -65,6 +67,16 @@ function compileRules(rules: HeaderRules, side: string): Rewrite {
     for (const name of removed) if (headers.has(name)) headers.delete(name)
     for (const [name, value] of sets) headers.set(name, value)
     for (const [name, value] of appends) headers.append(name, value)
+  }
+}
+
+/** A request has one host, which is a host. */
+function checkHost({ remove = [], set = {} }: HeaderRules): void {
+  const isHost = (name: unknown): boolean => String(name).toLowerCase() === 'host'
+  if (remove.some(isHost)) fail('The rule request.remove names Host, which every request has: set another one.')
+  const host = Object.entries(set).find(([name]) => isHost(name))?.[1]
+  if (host !== undefined && parseAuthority(host) === undefined) {
+    fail(`The rule request.set gives Host ${show(host)}, which is no host: write one like 'shop.example'.`)
   }
 }
 
@@ -81,8 +93,10 @@ function entriesOf(
   }
   return Object.entries(record as Record<string, unknown>).map(([name, value]) => {
     if (typeof value === 'string' && isValue(value)) return [nameIn(name, rule), value]
+    if (value === undefined)
+      fail(`The rule ${rule} gives ${nameIn(name, rule)} no value: is an environment variable missing?`)
     return fail(
-      `The rule ${rule} gives ${name} ${typeof value === 'string' ? JSON.stringify(value) : show(value)}, which is not ${wanted}.`,
+      `The rule ${rule} gives ${nameIn(name, rule)} ${typeof value === 'string' ? JSON.stringify(value) : show(value)}, which is not ${wanted}.`,
     )
   })
 }

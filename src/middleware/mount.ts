@@ -8,7 +8,8 @@ import { isFetchRequest } from '../request/fetch.ts'
 import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
 import type { NodeResponse } from '../request/node-response.ts'
 import { connectionOf } from '../request/node-socket.ts'
-import { misuse, RequestDraft } from '../request/rewritable-request.ts'
+import { misuse } from '../request/rewritable-headers.ts'
+import { RequestDraft } from '../request/rewritable-request.ts'
 import { NodeSource, rewriteNode } from '../request/rewrite-node.ts'
 import { fail, show } from '../trust/error.ts'
 import { parsePrefix } from '../trust/prefix.ts'
@@ -18,6 +19,7 @@ import {
   describeNonHandler,
   type FetchObject,
   type FunctionHandler,
+  isFetchObject,
   isHandler,
 } from './handler.ts'
 
@@ -142,7 +144,8 @@ function decoded(segment: string): string {
 
 function mountsOf(apps: unknown): readonly Mount[] {
   if (typeof apps !== 'object' || apps === null || Object.keys(apps).length === 0) {
-    fail(`mount needs an object of paths and apps like { '/shop': shop, '/': site }, not ${show(apps)}.`)
+    const what = typeof apps === 'object' && apps !== null ? 'one without paths' : show(apps)
+    fail(`mount needs an object of paths and apps like { '/shop': shop, '/': site }, not ${what}.`)
   }
   const mounts = Object.entries(apps).map(([key, app]: [string, unknown]): Mount => {
     const path = parsePrefix(key) ?? parsePrefix(encoded(key))
@@ -151,7 +154,17 @@ function mountsOf(apps: unknown): readonly Mount[] {
     return { path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
   })
   const paths = mounts.map(({ segments }) => segments.join('/'))
-  const twice = mounts.find((_, index) => paths.indexOf(paths[index]!) !== index)
-  if (twice !== undefined) fail(`mount has two apps at '${twice.path || '/'}': a slash at the end makes no difference.`)
+  const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index)
+  if (twice !== -1) {
+    const [first, second] = [mounts[paths.indexOf(paths[twice]!)]!, mounts[twice]!]
+    fail(`mount has two apps at one path: '${first.path || '/'}' and '${second.path || '/'}' are the same.`)
+  }
+  const fetchApp = mounts.find(({ app }) => isFetchObject(app))
+  const nodeApp = mounts.find(({ app }) => typeof app === 'function' && app.length >= 2)
+  if (fetchApp !== undefined && nodeApp !== undefined) {
+    fail(
+      `mount has a Fetch app at '${fetchApp.path || '/'}' and a Node handler at '${nodeApp.path || '/'}': all must be of one kind.`,
+    )
+  }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
 }

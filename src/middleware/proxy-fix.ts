@@ -6,7 +6,7 @@
  * host in password-reset links, whether cookies are secure. A count that is too low shows the proxy for the client.
  */
 
-import { ProxyFixError } from '../trust/error.ts'
+import { fail, ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
@@ -20,7 +20,9 @@ import {
   type FetchHandler,
   type FunctionHandler,
   type Handler,
-  markMiddleware,
+  asMiddleware,
+  type ConnectHandler,
+  isHandler,
   type Middleware,
   wrapHandler,
 } from './handler.ts'
@@ -53,26 +55,15 @@ export function proxyFix<H extends Handler>(handler: H, options?: ProxyFixOption
  * @example
  * app.use(proxyFix({ xFor: 1, xProto: 1 })) // Express, before everything that reads the request
  */
-export function proxyFix(options?: ProxyFixOptions | TrustPolicy): Middleware & ConnectMiddleware
+export function proxyFix(options?: ProxyFixOptions | TrustPolicy): Middleware & ConnectHandler
 export function proxyFix(...args: readonly unknown[]): unknown {
   const [first, second] = args as [unknown, (ProxyFixOptions | TrustPolicy)?]
+  if (areOptions(first) && isHandler(second))
+    fail('proxyFix takes the handler first: write proxyFix(handler, options).')
   if (args.length > 1 || !(args.length === 0 || areOptions(first))) return wrap(first as Handler, trustPolicy(second))
   const policy = trustPolicy(first as ProxyFixOptions | TrustPolicy | undefined)
-  const connect = wrap((_req: unknown, _res: unknown, proceed: unknown) => {
-    if (typeof proceed === 'function') return proceed() as unknown
-    throw new ProxyFixError(
-      'ERR_PROXYFIX_OPTION',
-      'proxyFix(options) was called as a handler, without a next function: give it a handler to wrap, or give it to app.use().',
-    )
-  }, policy)
-  // Three parameters: restify takes one with fewer for a handler that never calls `next`.
-  return markMiddleware(function proxyFixMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
-    return isNodeRequest(subject) ? connect(subject, res, next) : wrap(subject, policy)
-  })
+  return asMiddleware((handler) => wrap(handler, policy), 'proxyFix(options)')
 }
-
-/** What `app.use()` takes. */
-type ConnectMiddleware = (req: NodeRequest, res: NodeResponse, next: (error?: unknown) => void) => void
 
 /** Options are a plain object: a server or an app that is no handler must not pass for some. */
 function areOptions(value: unknown): boolean {

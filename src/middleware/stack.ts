@@ -7,7 +7,9 @@ import { isFetchRequest } from '../request/fetch.ts'
 import { isNodeRequest } from '../request/node-request.ts'
 import { fail, show } from '../trust/error.ts'
 import {
+  asMiddleware,
   type CallableHandler,
+  type ConnectHandler,
   type FetchHandler,
   type Handler,
   isFetchObject,
@@ -39,12 +41,12 @@ export type StackItem = Middleware | OwnMiddleware | HeaderRewriter | (new () =>
  * export default behindNginx({ fetch: (request) => new Response(request.url) })
  */
 export function stack<H extends FetchHandler>(handler: H, ...items: StackItem[]): H
-export function stack(...items: StackItem[]): Middleware
+export function stack(...items: StackItem[]): Middleware & ConnectHandler
 export function stack<H extends Handler>(handler: H, ...items: StackItem[]): H
 export function stack(...items: readonly unknown[]): unknown {
   const [first, ...rest] = items
-  if (items.length === 0) return compose([])
-  if (isRewriter(first) || isMarkedMiddleware(first)) return compose(items.map(middlewareOf))
+  if (items.length === 0) return asMiddleware(compose([]), 'stack()')
+  if (isRewriter(first) || isMarkedMiddleware(first)) return asMiddleware(compose(items.map(middlewareOf)), 'stack(…)')
   if (isServer(first) || isFetchObject(first)) return compose(rest.map(after(1)))(first)
   if (typeof first !== 'function')
     return fail(
@@ -83,8 +85,15 @@ function middlewareOf(item: unknown, index: number): Middleware {
   if (isRewriter(item)) return (handler) => item.wrap(handler)
   if (typeof item !== 'function')
     return fail(
-      `${place} is ${show(item)}: give a middleware (handler) => handler, a HeaderRewriter class or instance, or connect(…).`,
+      isTable(item)
+        ? `${place} is a table of rules: write HeaderRewriter.from(…) round it.`
+        : `${place} is ${show(item)}: give a middleware (handler) => handler, a HeaderRewriter class or instance, or connect(…).`,
     )
+  if (/^class\b/.test(Function.prototype.toString.call(item))) {
+    return fail(
+      `${place} (${item.name}) is a class, and no HeaderRewriter: write class ${item.name} extends HeaderRewriter.`,
+    )
+  }
   if (item.length >= 2 && !isMarkedMiddleware(item)) {
     return fail(
       `${place} (${item.name || 'a function'}) has ${item.length} parameters, where a middleware takes a handler: wrap a Connect middleware as connect(${item.name || 'middleware'}), and give a handler first.`,
@@ -99,6 +108,10 @@ function middlewareOf(item: unknown, index: number): Middleware {
         : `${show(wrapped)} and no handler: is a return missing?`
     return fail(`${place} (${item.name || 'a function'}) gave back ${what}`)
   }
+}
+
+function isTable(item: unknown): boolean {
+  return typeof item === 'object' && item !== null && ('request' in item || 'response' in item)
 }
 
 function isRewriter(item: unknown): item is HeaderRewriter {

@@ -5,7 +5,7 @@
  */
 
 import { isHeaderName } from '../trust/header-text.ts'
-import { headerName, headerValue } from './rewritable-headers.ts'
+import { headerName, headerValue, IterableHeaders } from './rewritable-headers.ts'
 import { letGo } from './streams.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
 
@@ -68,12 +68,13 @@ class FetchHead implements RewritableResponse {
 }
 
 /** Headers that are copied when they are first changed, if the Response's own must not be. */
-class FetchHeaders implements ResponseHeaders {
+class FetchHeaders extends IterableHeaders implements ResponseHeaders {
   readonly #response: Response
   /** Those that were changed, when they are not the Response's own. */
   copy: Headers | undefined
 
   constructor(response: Response) {
+    super()
     this.#response = response
   }
 
@@ -85,13 +86,13 @@ class FetchHeaders implements ResponseHeaders {
     return isHeaderName(name) && this.#read.has(name)
   }
 
-  set(name: string, value: string): void {
+  set(name: string, value: string | number): void {
     const lower = headerName(name)
     const checked = headerValue(name, value)
     this.#change((headers) => headers.set(lower, checked))
   }
 
-  append(name: string, value: string): void {
+  append(name: string, value: string | number): void {
     const lower = headerName(name)
     const checked = headerValue(name, value)
     this.#change((headers) => headers.append(lower, checked))

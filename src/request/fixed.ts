@@ -49,7 +49,7 @@ export function markFixed(request: object, fix: Fix): void {
 export function reportTwice(): void {
   reportOnce(
     'PROXYFIX_TWICE',
-    'A request came to proxyFix that was fixed already: the first decision stands. Wrap the app, or give proxyFix to the server, not both.',
+    'A request came to proxyFix that was fixed already: the first decision stands, and the options of the second are not applied. Wrap the app, or the server, or set options of the bundled server or PROXYFIX_ variables: one of these.',
   )
 }
 

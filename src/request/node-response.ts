@@ -5,7 +5,7 @@
 
 import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
-import { headerName, headerValue } from './rewritable-headers.ts'
+import { headerName, headerValue, IterableHeaders } from './rewritable-headers.ts'
 
 /** What is used of `http.ServerResponse` and `http2.Http2ServerResponse`. */
 export interface NodeResponse {
@@ -126,10 +126,11 @@ class NodeHead implements RewritableResponse {
   }
 }
 
-class NodeHeaders implements ResponseHeaders {
+class NodeHeaders extends IterableHeaders implements ResponseHeaders {
   readonly #res: NodeResponse
 
   constructor(res: NodeResponse) {
+    super()
     this.#res = res
   }
 
@@ -142,12 +143,12 @@ class NodeHeaders implements ResponseHeaders {
     return this.#res.hasHeader(String(name))
   }
 
-  set(name: string, value: string): void {
+  set(name: string, value: string | number): void {
     headerName(name)
     this.#res.setHeader(name, headerValue(name, value))
   }
 
-  append(name: string, value: string): void {
+  append(name: string, value: string | number): void {
     headerName(name)
     const after = headerValue(name, value)
     const before = this.#res.getHeader(name)

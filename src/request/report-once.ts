@@ -10,6 +10,11 @@ const told = new Set<string>()
 export function reportOnce(code: string, message: string): void {
   if (told.has(code)) return
   told.add(code)
+  report(code, message)
+}
+
+/** Warns. */
+export function report(code: string, message: string): void {
   const { process } = globalThis as { process?: Partial<Process> }
   if (typeof process?.emitWarning === 'function') process.emitWarning(message, { type: 'ProxyFixWarning', code })
   else console.warn(`${code}: ${message}`)

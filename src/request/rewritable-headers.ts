@@ -6,8 +6,11 @@
 import { ProxyFixError, show } from '../trust/error.ts'
 import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
 
+/** One header, its name in lower case. */
+export type HeaderEntry = readonly [name: string, value: string]
+
 /** Headers that can be read and changed; iterated as names in lower case with their values. */
-export interface RewritableHeaders extends Iterable<readonly [name: string, value: string]> {
+export interface RewritableHeaders extends Iterable<HeaderEntry> {
   /** All values of that name, joined by commas; `null` when there is none. */
   get(name: string): string | null
   has(name: string): boolean
@@ -15,10 +18,35 @@ export interface RewritableHeaders extends Iterable<readonly [name: string, valu
    * Puts one value in place of all there are.
    * @throws ProxyFixError `ERR_PROXYFIX_VALUE` for a name or a value that no header can have.
    */
-  set(name: string, value: string): void
+  set(name: string, value: string | number): void
   /** Adds a value to those there are; throws as `set` does. */
-  append(name: string, value: string): void
+  append(name: string, value: string | number): void
   delete(name: string): void
+  entries(): Iterator<HeaderEntry> & Iterable<HeaderEntry>
+  keys(): Iterator<string> & Iterable<string>
+  values(): Iterator<string> & Iterable<string>
+  forEach(fn: (value: string, name: string) => void): void
+}
+
+/** What can be said of headers that can be iterated. */
+export abstract class IterableHeaders {
+  abstract [Symbol.iterator](): Iterator<HeaderEntry>
+
+  *entries(): Generator<HeaderEntry> {
+    yield* { [Symbol.iterator]: () => this[Symbol.iterator]() }
+  }
+
+  *keys(): Generator<string> {
+    for (const [name] of this.entries()) yield name
+  }
+
+  *values(): Generator<string> {
+    for (const [, value] of this.entries()) yield value
+  }
+
+  forEach(fn: (value: string, name: string) => void): void {
+    for (const [name, value] of this.entries()) fn(value, name)
+  }
 }
 
 /** The name in lower case. */
@@ -27,14 +55,18 @@ export function headerName(name: unknown): string {
   throw badValue(`A header cannot be named ${shown(name)}: names are letters, digits and hyphens, like 'X-Request-ID'.`)
 }
 
-/** The value without the blanks round it, which are not part of it (RFC 9110 §5.5). */
+/**
+ * The value without the blanks round it, which are not part of it (RFC 9110 §5.5).
+ * @throws ProxyFixError `ERR_PROXYFIX_VALUE` for a text that cannot be, `ERR_PROXYFIX_REWRITE` for anything but texts and
+ * numbers, which no request brought along.
+ */
 export function headerValue(name: string, value: unknown): string {
-  if (typeof value === 'string' && isHeaderValue(value)) return value.replace(/^[\t ]+|[\t ]+$/g, '')
-  const remedy =
-    typeof value === 'string'
-      ? 'leave out line breaks, other controls and what is not Latin-1, or encode them'
-      : 'give a text'
-  throw badValue(`The header ${name} cannot have the value ${shown(value)}: ${remedy}.`)
+  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'string') throw misuse(`The header ${name} cannot have the value ${shown(value)}: give a text.`)
+  if (isHeaderValue(value)) return value.replace(/^[\t ]+|[\t ]+$/g, '')
+  throw badValue(
+    `The header ${name} cannot have the value ${shown(value)}: leave out line breaks, other controls and what is not Latin-1, or encode them.`,
+  )
 }
 
 /** What a rewriter assigned that cannot be; it may be the client's own text. */
@@ -42,9 +74,17 @@ export function badValue(message: string): ProxyFixError {
   return new ProxyFixError('ERR_PROXYFIX_VALUE', message)
 }
 
+/** What a rewriter's author has to mend. */
+export function misuse(message: string): ProxyFixError {
+  return new ProxyFixError('ERR_PROXYFIX_REWRITE', message)
+}
+
+/** What cannot be assigned: a text may be the client's own, anything else is the author's. */
+export function cannotBe(value: unknown, message: string): ProxyFixError {
+  return typeof value === 'string' ? badValue(message) : misuse(message)
+}
+
 /** A value as it can stand in one line of a log, whatever a client made of it. */
 export function shown(value: unknown): string {
-  if (typeof value !== 'string') return show(value)
-  const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return JSON.stringify(value.slice(0, 256)).replace(/[\u007f-\u009f\u2028\u2029]/g, escape)
+  return show(typeof value === 'string' ? value.slice(0, 256) : value)
 }

@@ -11,13 +11,22 @@ import { canonicalAddress } from '../trust/address.ts'
 import { amend, type Amendment } from '../trust/amend.ts'
 import { parseAuthority } from '../trust/authority.ts'
 import type { Client } from '../trust/connection.ts'
-import { ProxyFixError } from '../trust/error.ts'
 import { parsePrefix } from '../trust/prefix.ts'
 import { defaultPort, parseScheme } from '../trust/scheme.ts'
 import { NO_FETCH_METHODS } from './fetch-request.ts'
 import { type Fix, type FixedConnectionInfo, infoOf } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
-import { badValue, headerName, headerValue, type RewritableHeaders, shown } from './rewritable-headers.ts'
+import {
+  badValue,
+  cannotBe,
+  type HeaderEntry,
+  headerName,
+  headerValue,
+  IterableHeaders,
+  misuse,
+  type RewritableHeaders,
+  shown,
+} from './rewritable-headers.ts'
 
 /** A request as rewriters see it. */
 export interface RewritableRequest {
@@ -97,6 +106,7 @@ export class RequestDraft implements RewritableRequest {
 
   constructor(source: RequestSource) {
     this.#source = source
+    Object.preventExtensions(this) // what is misspelt is an error
   }
 
   get raw(): object {
@@ -115,7 +125,7 @@ export class RequestDraft implements RewritableRequest {
   set method(value: string) {
     this.#open('method')
     if (typeof value !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value) || isOnlyNodes(value)) {
-      throw badValue(`The method of a request cannot be ${shown(value)}: give one like 'GET' or 'POST'.`)
+      throw cannotBe(value, `The method of a request cannot be ${shown(value)}: give one like 'GET' or 'POST'.`)
     }
     this.#method = /^(?:get|head|post|put|delete|options)$/i.test(value) ? value.toUpperCase() : value // Fetch §2.2.1
   }
@@ -137,7 +147,7 @@ export class RequestDraft implements RewritableRequest {
     this.#open('scheme')
     const scheme = typeof value === 'string' ? parseScheme(value) : undefined
     if (scheme === undefined) {
-      throw badValue(`The scheme of a request cannot be ${shown(value)}: give 'http', 'https', 'ws' or 'wss'.`)
+      throw cannotBe(value, `The scheme of a request cannot be ${shown(value)}: give 'http', 'https', 'ws' or 'wss'.`)
     }
     this.#scheme = scheme
   }
@@ -150,7 +160,8 @@ export class RequestDraft implements RewritableRequest {
     this.#open('host')
     const authority = typeof value === 'string' ? parseAuthority(value) : undefined
     if (authority === undefined) {
-      throw badValue(
+      throw cannotBe(
+        value,
         `The host of a request cannot be ${shown(value)}: give a name or an address, with a port or not, like 'shop.example:8443'.`,
       )
     }
@@ -169,7 +180,10 @@ export class RequestDraft implements RewritableRequest {
     this.#open('prefix')
     const prefix = typeof value === 'string' ? (value === '' ? '' : parsePrefix(value)) : undefined
     if (prefix === undefined) {
-      throw badValue(`The prefix of a request cannot be ${shown(value)}: give a path like '/app', or '' for none.`)
+      throw cannotBe(
+        value,
+        `The prefix of a request cannot be ${shown(value)}: give a path like '/app', or '' for none.`,
+      )
     }
     this.#prefix = prefix
     this.#publicTarget = undefined
@@ -189,14 +203,15 @@ export class RequestDraft implements RewritableRequest {
       this.#open('client')
       this.#client = client
     }
-    return {
+    return Object.preventExtensions({
       get address() {
         return read().address
       },
       set address(value) {
         const address = typeof value === 'string' ? canonicalAddress(value) : undefined
         if (address === undefined && value !== undefined) {
-          throw badValue(
+          throw cannotBe(
+            value,
             `The client of a request cannot have the address ${shown(value)}: give an IP address in full form, like '203.0.113.7' or '2001:db8::7'.`,
           )
         }
@@ -215,7 +230,11 @@ export class RequestDraft implements RewritableRequest {
         }
         write(value === undefined ? { address } : { address, port: value })
       },
-    }
+    })
+  }
+
+  set client(value: unknown) {
+    throw misuse(`The client of a request cannot be ${shown(value)}: assign client.address and client.port.`)
   }
 
   get headers(): RewritableHeaders {
@@ -327,20 +346,23 @@ export class RequestDraft implements RewritableRequest {
     const headers = this.#headers ?? new Map<string, string | undefined>()
     if (fix === undefined) return headers
     const rules = HeaderRules.of(fix.policy)
-    for (const name of this.#source.headerNames()) {
+    const own = [...headers.keys()]
+    for (const name of new Set([...this.#source.headerNames(), ...own])) {
       const rule = rules.find(name)
       if (rule?.kind !== 'forwarding' || (headers.has(name) && headers.get(name) === undefined)) continue
-      headers.set(name, rules.valueAfter(rule, '', fix.decision))
+      headers.set(name, own.includes(name) ? rule.decided(fix.decision) : rules.valueAfter(rule, '', fix.decision))
     }
     return headers
   }
 }
 
-class DraftHeaders implements RewritableHeaders {
+class DraftHeaders extends IterableHeaders implements RewritableHeaders {
   readonly #draft: RequestDraft
 
   constructor(draft: RequestDraft) {
+    super()
     this.#draft = draft
+    Object.preventExtensions(this)
   }
 
   get(name: string): string | null {
@@ -351,12 +373,12 @@ class DraftHeaders implements RewritableHeaders {
     return this.get(name) !== null
   }
 
-  set(name: string, value: string): void {
+  set(name: string, value: string | number): void {
     const lower = headerName(name)
     this.#draft.changeHeader(lower, headerValue(name, value))
   }
 
-  append(name: string, value: string): void {
+  append(name: string, value: string | number): void {
     const lower = headerName(name)
     const before = this.get(lower)
     const after = headerValue(name, value)
@@ -367,14 +389,9 @@ class DraftHeaders implements RewritableHeaders {
     this.#draft.changeHeader(headerName(name), undefined)
   }
 
-  [Symbol.iterator](): Iterator<readonly [string, string]> {
+  [Symbol.iterator](): Iterator<HeaderEntry> {
     return this.#draft.headerEntries()
   }
-}
-
-/** What a rewriter's author has to mend. */
-export function misuse(message: string): ProxyFixError {
-  return new ProxyFixError('ERR_PROXYFIX_REWRITE', message)
 }
 
 function isOnlyNodes(method: string): boolean {
@@ -387,7 +404,8 @@ function normalTarget(value: unknown): string {
     const { pathname, search } = new URL(`http://host${value}`)
     return pathname + search
   }
-  throw badValue(
+  throw cannotBe(
+    value,
     `The url of a request cannot be ${shown(value)}: give path and query, like '/path?query'; scheme, host and prefix have properties of their own.`,
   )
 }

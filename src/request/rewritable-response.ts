@@ -1,6 +1,6 @@
 /** What does a rewriter see of a response? Status and headers, before they are sent; the same for Node and Fetch. */
 
-import { badValue, type RewritableHeaders, shown } from './rewritable-headers.ts'
+import { misuse, type RewritableHeaders, shown } from './rewritable-headers.ts'
 
 /** The headers of a response. */
 export interface ResponseHeaders extends RewritableHeaders {
@@ -22,7 +22,5 @@ export function assignedStatus(value: unknown): number {
   // 205 has no body, and Node would send the one there is.
   if (typeof value === 'number' && Number.isInteger(value) && value >= 200 && value <= 599 && value !== 205)
     return value
-  throw badValue(
-    `The status of a response cannot be ${shown(value)}: give a whole number from 200 to 599, but for 205.`,
-  )
+  throw misuse(`The status of a response cannot be ${shown(value)}: give a whole number from 200 to 599, but for 205.`)
 }

@@ -61,11 +61,15 @@ export function fail(message: string): never {
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', message)
 }
 
-/** A value from outside, as messages show it. */
+/** A value from outside, as messages show it: in one line, whatever is in it. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'string') return `'${value.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escape)}'`
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'
   return typeof value === 'bigint' ? `${value}n` : String(value)
+}
+
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

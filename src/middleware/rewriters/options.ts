@@ -3,9 +3,13 @@
 import { fail, show } from '../../trust/error.ts'
 import { nearest } from '../../trust/nearest.ts'
 
-export function checkOptionNames(owner: string, options: unknown, known: readonly string[]): void {
+export function checkOptionNames(owner: string, options: unknown, known: readonly string[], example: string): void {
   if (typeof options !== 'object' || options === null)
-    fail(`The options of ${owner} must be an object, not ${show(options)}.`)
+    fail(
+      typeof options === 'function'
+        ? `The options of ${owner} must be an object, not a function: call it, as in ${owner}().`
+        : `The options of ${owner} must be an object like ${example}, not ${show(options)}.`,
+    )
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const near = nearest(name, known)

@@ -1,5 +1,6 @@
 /** How does a client that came over http get to https? By a redirect, and by HSTS it will not come over http again (RFC 6797). */
 
+import { reportOnce } from '../../request/report-once.ts'
 import type { RewritableRequest } from '../../request/rewritable-request.ts'
 import type { RewritableResponse } from '../../request/rewritable-response.ts'
 import { parseAuthority } from '../../trust/authority.ts'
@@ -52,7 +53,7 @@ const HALF_A_YEAR = 15_552_000
  * stack(app, proxyFix({ xProto: 1, allowedHosts: ['shop.example'] }), securityRedirect())
  */
 export function securityRedirect(options: SecurityRedirectOptions = {}): HeaderRewriter {
-  checkOptionNames('securityRedirect', options, ['status', 'port', 'hsts'])
+  checkOptionNames('securityRedirect', options, ['status', 'port', 'hsts'], '{ status: 308 }')
   const { status = 308, port = 443, hsts = { maxAge: HALF_A_YEAR } } = options
   if (!STATUSES.has(status)) {
     fail(`The option status of securityRedirect must be 301, 302, 307 or 308, not ${show(status)}.`)
@@ -75,8 +76,14 @@ class SecurityRedirect extends HeaderRewriter {
     this.#hsts = hsts
   }
 
-  override rewrite({ scheme, host, prefix, url }: RewritableRequest): Answer | undefined {
+  override rewrite({ scheme, host, prefix, url, connection, headers }: RewritableRequest): Answer | undefined {
     if (isSecure(scheme)) return undefined
+    if (connection === undefined && (headers.has('x-forwarded-proto') || headers.has('forwarded'))) {
+      reportOnce(
+        'PROXYFIX_REDIRECT',
+        'A proxy tells the scheme of a request that securityRedirect redirects to https, and no proxyFix stands before it: behind a proxy that ends TLS it redirects for ever.',
+      )
+    }
     const authority = host === undefined ? undefined : parseAuthority(host)
     if (authority === undefined) return refused({ status: 400, reason: 'it names no valid host' })
     const path = url.startsWith('/') ? url : '/'
@@ -95,10 +102,20 @@ const HSTS = 'Strict-Transport-Security'
 const PLAIN_TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 
 function policyText(hsts: HstsOptions): string {
-  checkOptionNames('hsts of securityRedirect', hsts, ['maxAge', 'includeSubDomains', 'preload'])
+  checkOptionNames(
+    'hsts of securityRedirect',
+    hsts,
+    ['maxAge', 'includeSubDomains', 'preload'],
+    '{ maxAge: 15552000 }, or false',
+  )
   const { maxAge, includeSubDomains = false, preload = false } = hsts
   if (!Number.isInteger(maxAge) || maxAge < 0) {
     fail(`The option hsts.maxAge of securityRedirect must be a whole number of seconds, not ${show(maxAge)}.`)
+  }
+  for (const [name, value] of Object.entries({ includeSubDomains, preload })) {
+    if (typeof value !== 'boolean') {
+      fail(`The option hsts.${name} of securityRedirect must be true or false, not ${show(value)}.`)
+    }
   }
   return `max-age=${maxAge}${includeSubDomains ? '; includeSubDomains' : ''}${preload ? '; preload' : ''}`
 }

@@ -345,13 +345,16 @@ describe('a bad option', () => {
       options: { secret: { header: 'X-Forwarded-For', values: 'abcdefghijklmnop' } },
       message: 'The option secret.header cannot be X-Forwarded-For, which has a meaning of its own.',
     },
-    ...['', ' ', 'X Real IP', 'X-Real-IP:', ':authority', 'X-Réal-IP', 'x-real-ip, x-client-ip', 'x\r\ny'].map(
-      (header) => ({
-        name: `a header named ${JSON.stringify(header)}`,
-        options: { clientIpHeader: header, trustedProxies: 'private' },
-        message: `The option clientIpHeader must be the name of a header, like 'X-Real-IP', not '${header}'.`,
-      }),
-    ),
+    ...['', ' ', 'X Real IP', 'X-Real-IP:', ':authority', 'X-Réal-IP', 'x-real-ip, x-client-ip'].map((header) => ({
+      name: `a header named ${JSON.stringify(header)}`,
+      options: { clientIpHeader: header, trustedProxies: 'private' },
+      message: `The option clientIpHeader must be the name of a header, like 'X-Real-IP', not '${header}'.`,
+    })),
+    {
+      name: 'a header named by two lines, which are shown in one',
+      options: { clientIpHeader: 'x\r\ny', trustedProxies: 'private' },
+      message: "The option clientIpHeader must be the name of a header, like 'X-Real-IP', not 'x\\u000d\\u000ay'.",
+    },
     {
       name: 'a header that is no text',
       options: { clientIpHeader: true, trustedProxies: 'private' },
