@@ -8,7 +8,8 @@
  */
 
 import {
-  markMiddleware,
+  asMiddleware,
+  type ConnectHandler,
   type FetchHandler,
   type FunctionHandler,
   type Handler,
@@ -60,22 +61,8 @@ export function requestContext(...args: readonly unknown[]): unknown {
   if (args.length > 1 || !(args.length === 0 || areOptions(first)))
     return wrapHandler(first as Handler, enter(checked(second)), 'requestContext')
   const inScope = enter(checked(first))
-  function proceed(_req: unknown, _res: unknown, next: unknown): unknown {
-    if (typeof next === 'function') return next() as unknown
-    return fail(
-      'requestContext(options) was called as a handler, without a next function: give it a handler to wrap, or give it to app.use().',
-    )
-  }
-  // Three parameters: restify takes one with fewer for a handler that never calls `next`.
-  return markMiddleware(function requestContextMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
-    return isNodeRequest(subject)
-      ? inScope(proceed as FunctionHandler, undefined, [subject, res, next])
-      : wrapHandler(subject, inScope, 'requestContext')
-  })
+  return asMiddleware((handler) => wrapHandler(handler, inScope, 'requestContext'), 'requestContext(options)')
 }
-
-/** What `app.use()` takes. */
-type ConnectHandler = (req: object, res: object, next: (error?: unknown) => void) => void
 
 /** The same, and calls a function in the scope of each request before its handler. */
 export function wrapInScope<H extends Handler>(handler: H, first: () => void): H {
