@@ -1,14 +1,22 @@
 /** Are the programs on the machine that tests want but npm does not have? Where it may, apt-get installs them. */
 
+import { existsSync } from 'node:fs'
 import { findProgram } from './programs.mjs'
 import { run } from './run.mjs'
 import { say } from './say.mjs'
 
-/** Program and Debian package have the same name. Without them their tests are skipped, not failed. */
-const WANTED = ['nginx', 'curl']
+/** Programs, and the Debian packages they come in. Without them their tests are skipped, not failed. */
+const WANTED = { nginx: 'nginx', curl: 'curl', 'redis-server': 'redis-server', postgres: 'postgresql' }
+
+/** Debian keeps the programs of PostgreSQL in a folder for each version, which is in nobody's PATH. */
+const POSTGRES_FOLDER = '/usr/lib/postgresql'
 
 export async function ensureSystemPackages() {
-  const missing = WANTED.filter((name) => findProgram(name) === undefined)
+  const missing = Object.entries(WANTED)
+    .filter(
+      ([program]) => findProgram(program) === undefined && !(program === 'postgres' && existsSync(POSTGRES_FOLDER)),
+    )
+    .map(([, name]) => name)
   if (missing.length === 0) return
   const names = missing.join(' and ')
   const obstacle = obstacleToInstalling()

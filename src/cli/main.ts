@@ -31,6 +31,7 @@ const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {
   ERR_PROXYFIX_VALUE: USAGE,
   ERR_PROXYFIX_REWRITE: USAGE,
   ERR_PROXYFIX_APP: 4,
+  ERR_PROXYFIX_CONTEXT: 1,
 }
 
 async function main([command, ...args]: readonly string[]): Promise<void> {

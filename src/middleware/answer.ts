@@ -114,7 +114,9 @@ function lengthOf(body: CheckedAnswer['body'], status: number): number | undefin
 
 /** The answer that a Fetch handler gives. */
 export function answerAsResponse({ status, headers, body, response }: CheckedAnswer): Response {
-  return response ?? new Response(body as BodyInit | null, { status, headers: headers as [string, string][] })
+  // The type of a body has no name where there is no DOM.
+  const content = body as ConstructorParameters<typeof Response>[0]
+  return response ?? new Response(content, { status, headers: headers as [string, string][] })
 }
 
 /** Writes an answer to the socket of an upgrade, and ends the connection. */

@@ -19,6 +19,8 @@ export type ProxyFixErrorCode =
   | 'ERR_PROXYFIX_BIND'
   /** The bundled server cannot load the app, or what it loaded is none. */
   | 'ERR_PROXYFIX_APP'
+  /** A context local was used where it is not bound: a `ContextError` of `proxyfix/context`. */
+  | 'ERR_PROXYFIX_CONTEXT'
 
 // A registered symbol, so that `instanceof` also holds between two copies of the package.
 const BRAND = Symbol.for('proxyfix.ProxyFixError')

@@ -14,6 +14,8 @@ declare module 'express' {
     readonly url: string
     readonly originalUrl: string
     readonly baseUrl: string
+    /** What `json()` has parsed. */
+    readonly body?: unknown
     get(header: string): string | undefined
   }
 
@@ -26,6 +28,7 @@ declare module 'express' {
   interface Router {
     (req: IncomingMessage, res: ServerResponse): void
     get(path: string, handler: (req: Request, res: Response) => unknown): this
+    post(path: string, handler: (req: Request, res: Response) => unknown): this
     use(path: string, router: Router): this
     use(middleware: Middleware): this
   }
@@ -36,6 +39,7 @@ declare module 'express' {
   }
 
   export function Router(): Router
+  export function json(): Middleware
   export default function express(): Application
 }
 
@@ -80,11 +84,12 @@ declare module 'koa' {
     readonly href: string
     readonly URL: URL
     readonly cookies: { set(name: string, value: string): void }
+    readonly req: IncomingMessage
     body: unknown
   }
 
   export default class Koa {
-    constructor(options: { proxy: boolean; maxIpsCount?: number })
+    constructor(options?: { proxy: boolean; maxIpsCount?: number })
     use(middleware: (ctx: Context) => Promise<void>): this
     callback(): (req: IncomingMessage, res: ServerResponse) => Promise<void>
   }

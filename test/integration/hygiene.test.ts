@@ -25,6 +25,7 @@ import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import stoppable, { type StoppableServer } from 'stoppable'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { requestContext } from '../../src/context/index.ts'
 import { proxyFix, type ProxyFixOptions, unwrapSocket } from '../../src/index.ts'
 import { selfSignedCertificate } from './certificate.ts'
 import { root } from './paths.ts'
@@ -62,6 +63,8 @@ const BARE: MakeServer = (listener) => createServer(listener)
 const WRAPPED: readonly { way: string; make: MakeServer }[] = [
   { way: 'a wrapped listener', make: (listener) => createServer(proxyFix(listener, OPTIONS)) },
   { way: 'a wrapped server', make: (listener) => proxyFix(createServer(listener), OPTIONS) },
+  { way: 'a listener in a request context', make: (listener) => createServer(requestContext(listener)) },
+  { way: 'a server with request contexts', make: (listener) => requestContext(createServer(listener)) },
 ]
 
 /** Runs a program to its end, and gives its story. */

@@ -13,7 +13,8 @@ const readme = readFileSync(`${root}/README.md`, 'utf8')
 // Whole programs: each begins with its imports.
 const programs = [...readme.matchAll(/^```js\n(import .*?)^```$/gms)].map(([, code = '']) => code)
 const examples = programs.filter((code) => code.includes('8000'))
-const others = programs.filter((code) => !code.includes('8000'))
+// Those of the context are run by context-docs.test.ts; those of rewriting need an app.
+const others = programs.filter((code) => !/8000|proxyfix\/context|HeaderRewriter/.test(code))
 
 // Inside the package, so that 'proxyfix' is found under its own name.
 let folder = ''

@@ -35,6 +35,16 @@ const cases: { name: string; files: Record<string, string>; violations: string[]
     ],
   },
   {
+    name: 'of middleware, context takes what wraps handlers, and no more',
+    files: {
+      'src/context/wrap.ts':
+        "import { wrapHandler } from '../middleware/handler.ts'\nimport { proxyFix } from '../middleware/proxy-fix.ts'",
+    },
+    violations: [
+      'src/context/wrap.ts imports src/middleware/proxy-fix.ts, but context may import src/middleware/handler.ts, request, trust alone.',
+    ],
+  },
+  {
     name: 'the face of the package from inside it',
     files: { 'src/server/serve.ts': "import { proxyFix } from '../index.ts'" },
     violations: [

@@ -1,0 +1,99 @@
+/** Which request is this code serving? `request`, `g` and `connection`: local proxies of what its scope has. */
+
+import { connectionInfo, type FixedConnectionInfo, fixOf } from '../request/fixed.ts'
+import type { NodeRequest } from '../request/node-request.ts'
+import { ContextError } from './context-error.ts'
+import { localProxy } from './local-proxy.ts'
+import { type Bag, currentRequestScope, type RequestScope } from './request-scope.ts'
+import { HOW_TO_ENTER, UNBOUND } from './scope.ts'
+import { isSource, type Source } from './source.ts'
+
+/**
+ * What `request` and `g` are in your program. Without it, `request` has the properties of a Node and of a Fetch
+ * request, and those of `g` are unknown.
+ *
+ * @example
+ * declare module 'proxyfix/context' {
+ *   interface ContextTypes {
+ *     request: IncomingMessage
+ *     g: { user?: User }
+ *   }
+ * }
+ */
+export interface ContextTypes {}
+
+/** The type of `request`. */
+export type CurrentRequest = ContextTypes extends { request: infer R } ? R : Request & NodeRequest
+
+/** The type of `g`. */
+export type CurrentBag = ContextTypes extends { g: infer G } ? G : Record<string, unknown>
+
+/**
+ * The request that is being served, a local proxy of it. Pass `unwrap(request)` on to what looks inside: `fetch`,
+ * `new Request`, `structuredClone`.
+ *
+ * @throws ContextError at each use outside of a request context.
+ */
+export const request: CurrentRequest = bound('request', (scope) => scope.request)
+
+/**
+ * A bag for whatever the app wants to remember while it serves this request, a local proxy; empty at first.
+ *
+ * @throws ContextError at each use outside of a request context.
+ * @see Flask's `g`.
+ */
+export const g: CurrentBag = bound('g', (scope): Bag => scope.g)
+
+/**
+ * What `proxyFix` has decided about this request, a local proxy of its `connectionInfo`.
+ *
+ * @throws ContextError at each use outside of a request context, and in one whose request was not fixed.
+ */
+export const connection: FixedConnectionInfo = bound('connection', infoOf, () => NOT_FIXED)
+
+/** Whether this code runs in a request context. */
+export function hasRequestContext(): boolean {
+  return currentRequestScope() !== undefined
+}
+
+/**
+ * The scope of the request that this code serves.
+ * @param what What needs it, for the message.
+ */
+export function requireRequestScope(what: string): RequestScope {
+  const scope = currentRequestScope()
+  if (scope === undefined) throw new ContextError(`${what} outside of a request context. ${HOW_TO_ENTER}`)
+  return scope
+}
+
+/** A key for the decision in the scope's table: making the plain data of it takes longer than reading it. */
+const INFO = {}
+
+function infoOf(scope: RequestScope): unknown {
+  const { origin } = scope
+  const known = origin.read(INFO)
+  if (known !== UNBOUND || fixOf(scope.request) === undefined) return known
+  const info = connectionInfo(scope.request)
+  origin.write(INFO, info)
+  return info
+}
+
+const NOT_FIXED =
+  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside.'
+
+/** A local proxy for something of the current request. */
+function bound<T>(name: string, read: (scope: RequestScope) => unknown, missing = () => `${name} has no value.`): T {
+  const source: Source = {
+    read() {
+      const scope = currentRequestScope()
+      return scope === undefined ? UNBOUND : read(scope)
+    },
+    unbound() {
+      requireRequestScope(`${name} was used`)
+      return new ContextError(missing())
+    },
+  }
+  const holder = {}
+  isSource(holder, () => source)
+  return localProxy<T>(holder, { like: 'object' })
+}

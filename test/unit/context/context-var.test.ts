@@ -1,0 +1,181 @@
+/** ContextVar, Token and copyContext: which value a variable has, and where. */
+
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import { ContextError, ContextVar, copyContext, Token } from '../../../src/context/index.ts'
+import { ProxyFixError } from '../../../src/index.ts'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('a ContextVar', () => {
+  const user = new ContextVar<string>('user')
+  const language = new ContextVar<string | undefined>('language', { default: 'en' })
+
+  it('has the value that was set in this scope, else the fallback, else the default', () => {
+    copyContext().run(() => {
+      expect(user.get('nobody')).toBe('nobody')
+      expect([language.get(), language.get('fr')]).toStrictEqual(['en', 'fr'])
+      user.set('Ada')
+      language.set('de')
+      expect([user.get(), user.get('nobody'), language.get(), language.get('fr')]).toStrictEqual([
+        'Ada',
+        'Ada',
+        'de',
+        'de',
+      ])
+    })
+    expect([user.get('nobody'), language.get()]).toStrictEqual(['nobody', 'en'])
+  })
+
+  it('takes undefined and null for values', () => {
+    const variable = new ContextVar<undefined | null>('variable')
+    const withDefault = new ContextVar<undefined>('withDefault', { default: undefined })
+    expect(withDefault.get()).toBeUndefined()
+    expect(user.get(undefined)).toBeUndefined()
+    copyContext().run(() => {
+      variable.set(undefined)
+      expect(variable.get(null)).toBeUndefined()
+      variable.set(null)
+      expect(variable.get(undefined)).toBeNull()
+    })
+  })
+
+  it('teaches where it is bound when it is not', () => {
+    expect(() => user.get()).toThrow(ContextError)
+    expect(() => user.get()).toThrow(
+      /ContextVar 'user' was read outside any scope.*requestContext\(handler\).*copyContext\(\)\.wrap\(fn\)/,
+    )
+    expect(() => user.set('Ada')).toThrow(/ContextVar 'user' was set outside any scope/)
+    copyContext().run(() => expect(() => user.get()).toThrow(/has no value in this scope: set\(\) it before/))
+    try {
+      user.get()
+    } catch (error) {
+      expect(error).toBeInstanceOf(ProxyFixError)
+      expect((error as ContextError).code).toBe('ERR_PROXYFIX_CONTEXT')
+      expect((error as ContextError).name).toBe('ContextError')
+    }
+    expect(new ProxyFixError('ERR_PROXYFIX_OPTION', 'other')).not.toBeInstanceOf(ContextError)
+  })
+
+  it('gets the value before back by its token, once and in the scope it was set in', () => {
+    const other = new ContextVar<string>('other')
+    copyContext().run(() => {
+      const first = user.set('Ada')
+      const second = user.set('Grace')
+      expect(first).toBeInstanceOf(Token)
+      expect(first.variable).toBe(user)
+      expect(() => other.reset(second)).toThrow(/something else than a token of its own/)
+      expect(() => user.reset({} as never)).toThrow(ContextError)
+      expect(() => copyContext().run(() => user.reset(second))).toThrow(/in another scope than it was set in/)
+      user.reset(second)
+      expect(user.get()).toBe('Ada')
+      expect(() => user.reset(second)).toThrow(/reset twice with one token/)
+      user.reset(first)
+      expect(user.get('nobody')).toBe('nobody')
+    })
+  })
+
+  it('runs a function with a value, in or outside a scope, at once or later', async () => {
+    expect(user.run('Ada', () => user.get())).toBe('Ada')
+    await copyContext().run(async () => {
+      user.set('Grace')
+      const seen = await Promise.all(
+        ['a', 'b', 'c'].map((name) =>
+          user.run(name, async () => {
+            await turn()
+            return user.get()
+          }),
+        ),
+      )
+      expect(seen).toStrictEqual(['a', 'b', 'c'])
+      expect(user.get()).toBe('Grace')
+      expect(() =>
+        user.run('x', () => {
+          throw new RangeError('inside')
+        }),
+      ).toThrow(RangeError)
+      expect(user.get()).toBe('Grace')
+    })
+  })
+
+  it.each<{ call: () => unknown; message: RegExp }>([
+    { call: () => new ContextVar(undefined as never), message: /needs a name, for messages, not undefined/ },
+    { call: () => new ContextVar(''), message: /needs a name/ },
+    { call: () => new ContextVar('a', { defalt: 1 } as never), message: /takes the option default, and no other/ },
+    { call: () => new ContextVar('a', 1 as never), message: /takes the option default/ },
+  ])('refuses $message', ({ call, message }) => {
+    expect(call).toThrow(ProxyFixError)
+    expect(call).toThrow(message)
+  })
+
+  it('is typed', () => {
+    expectTypeOf(() => user.get()).returns.toEqualTypeOf<string>()
+    expectTypeOf(() => user.get(null)).returns.toEqualTypeOf<string | null>()
+    expectTypeOf(() => user.set('a')).returns.toEqualTypeOf<Token<string>>()
+    expectTypeOf(user.run('a', () => 1)).toEqualTypeOf<number>()
+    expectTypeOf(copyContext().wrap((a: number, b: string) => a + b.length)).toBeCallableWith(1, 'b')
+  })
+})
+
+describe('a scope', () => {
+  const value = new ContextVar<number>('value')
+
+  it('is seen by all that runs in it, across awaits, timers and callbacks', async () => {
+    await copyContext().run(async () => {
+      value.set(1)
+      await turn()
+      const inner = async (): Promise<void> => {
+        await turn()
+        value.set(2) // seen by whoever awaits it
+      }
+      await inner()
+      expect(value.get()).toBe(2)
+      const late = new Promise<number>((resolve) => setTimeout(() => resolve(value.get()), 1))
+      value.set(3)
+      expect(await late).toBe(3)
+      expect(await new Promise((resolve) => process.nextTick(() => resolve(value.get())))).toBe(3)
+    })
+  })
+
+  it('is begun by each run with the values as they were copied', () => {
+    copyContext().run(() => {
+      value.set(1)
+      const context = copyContext()
+      value.set(2)
+      expect(context.run(() => value.get())).toBe(1)
+      context.run(() => value.set(3))
+      expect(context.run(() => value.get())).toBe(1)
+      expect(value.get()).toBe(2)
+    })
+  })
+
+  it('is taken along by a wrapped function, with its own this and arguments', () => {
+    const add = copyContext().run(() => {
+      value.set(40)
+      return copyContext().wrap(function (this: { offset: number }, more: number) {
+        return value.get() + this.offset + more
+      })
+    })
+    expect(add.call({ offset: 1 }, 1)).toBe(42)
+    expect(() => value.get()).toThrow(ContextError)
+  })
+
+  it('is empty where it is copied from nowhere, and passes on arguments, results and errors', () => {
+    expect(copyContext().run((a, b) => [a, b, value.get(0)], 1, 2)).toStrictEqual([1, 2, 0])
+    expect(() =>
+      copyContext().run(() => {
+        throw new RangeError('inside')
+      }),
+    ).toThrow(RangeError)
+  })
+
+  it('does not cost more with more variables that it does not hold', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => new ContextVar<number>(`variable ${index}`))
+    copyContext().run(() => {
+      for (const [index, variable] of many.entries()) variable.set(index)
+      copyContext().run(() => {
+        for (const variable of many) variable.set(-1)
+      })
+      expect(many.every((variable, index) => variable.get() === index)).toBe(true)
+    })
+  })
+})
