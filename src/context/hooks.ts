@@ -1,5 +1,6 @@
 /** What else is to happen for this request: before its response goes out, when it is over, in a callback, in a stream? */
 
+import { isNodeResponse, type NodeResponse, onHead } from '../request/node-response.ts'
 import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
 import { onConnectionEnd } from './connection-end.ts'
@@ -7,7 +8,6 @@ import { ContextError } from './context-error.ts'
 import { copyContext } from './copy-context.ts'
 import { requireRequestScope } from './current-request.ts'
 import { type AfterRequest, type Exchange, isThenable, type Teardown } from './exchange.ts'
-import { beforeHead, type HeadedResponse, isHeadedResponse } from './response-head.ts'
 
 /**
  * Has a function called when the response of this request is over: sent, aborted, or its stream cancelled. It runs
@@ -45,7 +45,7 @@ export function afterThisRequest<R = Response>(fn: AfterRequest<R>): void {
   requireFunction('afterThisRequest', fn)
   const scope = requireRequestScope('afterThisRequest was called')
   const { response } = scope
-  if (response !== undefined && !isHeadedResponse(response))
+  if (response !== undefined && !isNodeResponse(response))
     throw new ContextError('afterThisRequest was called for an upgrade, which has no response: write to its socket.')
   if (response?.headersSent === true)
     throw new ContextError(
@@ -53,10 +53,15 @@ export function afterThisRequest<R = Response>(fn: AfterRequest<R>): void {
     )
   const exchange = scope.needExchange()
   const isFirst = exchange.addAfter(fn as AfterRequest<unknown>, scope)
-  if (isFirst && response !== undefined) beforeHead(response, () => callAll(exchange, response))
+  if (!isFirst || response === undefined) return
+  onHead(response, (status) => {
+    response.statusCode = status
+    callAll(exchange, response)
+    return response.statusCode
+  })
 }
 
-function callAll(exchange: Exchange, response: HeadedResponse): void {
+function callAll(exchange: Exchange, response: NodeResponse): void {
   for (const call of exchange.takeAfter()) {
     if (isThenable(call(response)))
       throw new ContextError(

@@ -26,30 +26,51 @@ export interface NodeResponse {
   removeListener(event: 'close' | 'drain', listener: () => void): unknown
 }
 
-/** Calls `act` once, before the head of a response goes out; 1xx are no such heads. */
+/** Whether the second argument of a listener is a response, and not the socket of an upgrade. */
+export function isNodeResponse(value: unknown): value is NodeResponse {
+  return typeof value === 'object' && value !== null && 'headersSent' in value && 'writeHead' in value
+}
+
+/** Calls `act` once, before the head of a response goes out. */
 export function beforeHead(res: NodeResponse, act: (response: RewritableResponse) => void): void {
+  onHead(res, (status) => {
+    const response = new NodeHead(res, status)
+    act(response)
+    return response.status
+  })
+}
+
+/**
+ * Calls `act` once, before the head of a response goes out; 1xx are no such heads. The response has all its headers by
+ * then.
+ * @param act Is given the status, and gives back the one to send.
+ */
+export function onHead(res: NodeResponse, act: (status: number) => number): void {
   const { writeHead } = res
   let isDone = false
   res.writeHead = function (this: NodeResponse, ...args: [status: number, ...rest: unknown[]]): unknown {
-    const status = Number(args[0]) | 0 // as Node reads it
+    const given = Number(args[0]) | 0 // as Node reads it
     const [, second, third] = args
     const reason = typeof second === 'string' ? second : undefined
     const lines = linesOf(third ?? (reason === undefined ? second : undefined), res.getHeaderNames().length === 0)
-    const isHead = status >= 200 && status <= 999 && isHeaderValue(reason ?? '') && lines !== undefined
+    const isHead = given >= 200 && given <= 999 && isHeaderValue(reason ?? '') && lines !== undefined
     // What Node refuses it is to refuse itself, with nothing changed: then another head is written in its place.
     if (isDone || res.headersSent || !isHead) return Reflect.apply(writeHead, this, args)
     isDone = true
     if (Array.isArray(third ?? second)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
     for (const { name, value } of lines) res.setHeader(name, value)
-    const response = new NodeHead(res, status)
-    act(response)
-    if (response.status === status) {
-      return Reflect.apply(writeHead, this, reason === undefined ? [status] : [status, reason])
-    }
-    if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = '' // that of the status before; HTTP/2 has none
-    if (hasNoBody(response.status)) for (const name of FRAMING) res.removeHeader(name)
-    return Reflect.apply(writeHead, this, [response.status])
+    const message = ownMessage(res)
+    const status = act(given)
+    if (status === given) return Reflect.apply(writeHead, this, reason === undefined ? [status] : [status, reason])
+    if (message !== undefined && ownMessage(res) === message) res.statusMessage = '' // that of the status before
+    if (hasNoBody(status)) for (const name of FRAMING) res.removeHeader(name)
+    return Reflect.apply(writeHead, this, [status])
   }
+}
+
+/** The reason phrase that was set; HTTP/2 has none, and warns whoever asks. */
+function ownMessage(res: NodeResponse): string | undefined {
+  return Object.hasOwn(res, 'statusMessage') ? res.statusMessage : undefined
 }
 
 const FRAMING = ['content-length', 'transfer-encoding']
