@@ -6,7 +6,13 @@ import { run } from './run.mjs'
 import { say } from './say.mjs'
 
 /** Programs, and the Debian packages they come in. Without them their tests are skipped, not failed. */
-const WANTED = { nginx: 'nginx', curl: 'curl', 'redis-server': 'redis-server', postgres: 'postgresql' }
+const WANTED = {
+  nginx: 'nginx',
+  curl: 'curl',
+  'chromium-headless-shell': 'chromium-headless-shell',
+  'redis-server': 'redis-server',
+  postgres: 'postgresql',
+}
 
 /** Debian keeps the programs of PostgreSQL in a folder for each version, which is in nobody's PATH. */
 const POSTGRES_FOLDER = '/usr/lib/postgresql'
@@ -22,8 +28,12 @@ export async function ensureSystemPackages() {
   const obstacle = obstacleToInstalling()
   if (obstacle !== undefined) return say(`skipping what needs ${names}: not on this machine, and ${obstacle}`)
   say(`installing ${names} (apt-get)`)
-  const failed = (await aptGet('update')) ?? (await aptGet('install', '-y', '--no-install-recommends', ...missing))
-  if (failed !== undefined) say(`skipping what needs ${names}: ${failed}`)
+  const failed = await aptGet('update')
+  // One by one: a distribution that lacks one of them has the others.
+  for (const name of missing) {
+    const obstacleToOne = failed ?? (await aptGet('install', '-y', '--no-install-recommends', name))
+    if (obstacleToOne !== undefined) say(`skipping what needs ${name}: ${obstacleToOne}`)
+  }
 }
 
 function obstacleToInstalling() {

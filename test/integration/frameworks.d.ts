@@ -16,6 +16,7 @@ declare module 'express' {
     readonly baseUrl: string
     /** What `json()` has parsed. */
     readonly body?: unknown
+    readonly path: string
     get(header: string): string | undefined
   }
 
@@ -30,6 +31,7 @@ declare module 'express' {
     get(path: string, handler: (req: Request, res: Response) => unknown): this
     post(path: string, handler: (req: Request, res: Response) => unknown): this
     use(path: string, router: Router): this
+    use(path: string, handler: (req: IncomingMessage, res: ServerResponse, next: () => void) => unknown): this
     use(middleware: Middleware): this
   }
 
@@ -125,8 +127,8 @@ declare module 'morgan' {
   type Token = (req: IncomingMessage, res: ServerResponse) => string | undefined
 
   export default function morgan(
-    format: (tokens: Record<string, Token>, req: IncomingMessage, res: ServerResponse) => void,
-    options: { immediate: boolean },
+    format: string | ((tokens: Record<string, Token>, req: IncomingMessage, res: ServerResponse) => void),
+    options: { immediate?: boolean; stream?: { write(line: string): unknown } },
   ): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 }
 
@@ -154,6 +156,8 @@ declare module 'cors' {
   import type { IncomingMessage, ServerResponse } from 'node:http'
 
   export default function cors(
-    options: (req: IncomingMessage, callback: (error: null, options: { origin: string | false }) => void) => void,
+    options:
+      | { origin: string }
+      | ((req: IncomingMessage, callback: (error: null, options: { origin: string | false }) => void) => void),
   ): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 }

@@ -295,7 +295,11 @@ describe('what cannot be served', () => {
     { name: 'a promise', start: () => serveAny(Promise.resolve(handler), {}), says: 'await it first' },
     { name: 'a promise to wrap', start: () => proxyFix(Promise.resolve(handler) as never, {}), says: 'await it first' },
     { name: 'a number for an app', start: () => serveAny(5, {}), says: 'number' },
-    { name: 'a Response for a request', start: () => fixRequest(new Response('a') as never), says: 'the request itself' },
+    {
+      name: 'a Response for a request',
+      start: () => fixRequest(new Response('a') as never),
+      says: 'the request itself',
+    },
   ])('is told in one sentence: $name', async ({ start, says }) => {
     const error: unknown = await (async () => start())().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ProxyFixError)
