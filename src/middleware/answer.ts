@@ -46,6 +46,9 @@ export interface RawSocket {
  */
 export function checkAnswer(value: unknown, owner: string): CheckedAnswer {
   if (isFetchResponse(value) && value.status >= 200) {
+    if (value.bodyUsed || value.body?.locked === true) {
+      throw misuse(`${owner} gave back a Response whose body has been read: make a new one for each request.`)
+    }
     return {
       status: value.status,
       headers: [...value.headers],
@@ -159,6 +162,8 @@ const REASONS: Readonly<Record<number, string>> = {
 /** As much of a writable stream as is used here. */
 interface Writable {
   readonly destroyed?: boolean
+  readonly closed?: boolean
+  readonly stream?: { readonly destroyed?: boolean } | undefined
   write(chunk: Uint8Array): unknown
   end(): unknown
   destroy(error?: Error): unknown
@@ -168,19 +173,26 @@ interface Writable {
 
 /** Sends a stream no faster than it is taken, and lets go of it when the other side is gone. */
 async function pump(body: ReadableStream<Uint8Array>, to: Writable): Promise<void> {
-  const reader = body.getReader()
-  const leave = (): void => void reader.cancel().catch(() => undefined)
-  to.once('close', leave)
+  let leave: (() => void) | undefined
   try {
+    const reader = body.getReader()
+    leave = (): void => void reader.cancel().catch(() => undefined)
+    to.once('close', leave)
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (to.write(part.value) === false && to.destroyed !== true) await roomOf(to)
+      if (isGone(to)) return leave()
+      if (to.write(part.value) === false && !isGone(to)) await roomOf(to)
     }
     to.end()
   } catch (error) {
     to.destroy(error instanceof Error ? error : new Error(String(error))) // cut short, so that nobody takes it for the whole
   } finally {
-    to.removeListener('close', leave)
+    if (leave !== undefined) to.removeListener('close', leave)
   }
+}
+
+/** Whether nobody is there any more; a response of HTTP/2 does not tell by itself. */
+function isGone({ destroyed, closed, stream }: Writable): boolean {
+  return destroyed === true || closed === true || stream?.destroyed === true
 }
 
 async function roomOf(stream: Writable): Promise<void> {

@@ -71,7 +71,8 @@ function through(
   const next = (error?: unknown): unknown => {
     if (isCalled) return complain(name)
     isCalled = true
-    if (error === undefined || error === null) return (result = Reflect.apply(call, self, args))
+    // Express' names for going on elsewhere, and what is no error to it.
+    if (!error || error === 'route' || error === 'router') return (result = Reflect.apply(call, self, args))
     return typeof outer === 'function'
       ? (outer as (error: unknown) => unknown)(error)
       : answerFailure(error, req, second)

@@ -86,7 +86,7 @@ function dispatchNode(self: unknown, mounts: readonly Mount[], req: NodeRequest,
     )
     return answerFailure(error, req, args[1], connection)
   }
-  if (place.path !== '') {
+  if (place.path !== '' || url !== draft.url) {
     draft.descend(place.path, url)
     rewriteNode(req, draft.close()!, connection)
   }
@@ -99,7 +99,7 @@ function dispatchFetch(self: unknown, mounts: readonly Mount[], request: Request
   const found = find(mounts, draft.url)
   if (found === undefined) return answerAsResponse(NOT_FOUND)
   const { place, url } = found
-  if (place.path === '') return callApp(place, self, args)
+  if (place.path === '' && url === draft.url) return callApp(place, self, args)
   draft.descend(place.path, url)
   const shown = rewriteFetch(request, draft.close()!, platformArgs)
   return callApp(place, self, [shown.request, ...shown.platformArgs])
@@ -113,17 +113,27 @@ function callApp({ app }: Mount, self: unknown, args: unknown[]): unknown {
 
 /** The mount that a target is below, and what is left of the target. */
 function find(mounts: readonly Mount[], target: string): { place: Mount; url: string } | undefined {
-  const queryAt = target.indexOf('?')
-  const path = queryAt === -1 ? target : target.slice(0, queryAt)
+  const pathEnd = target.search(/[?#]/)
+  const path = normalised(pathEnd === -1 ? target : target.slice(0, pathEnd))
+  const query = pathEnd === -1 ? '' : target.slice(pathEnd)
   const parts = path.split('/').slice(1) // which begins with a slash; `*` is below nothing but the root
   for (const place of mounts) {
     const depth = place.segments.length
     if (parts.length < depth || !place.segments.every((segment, index) => decoded(parts[index]!) === segment)) continue
     // One slash: `//evil.example`, left over from `/app//evil.example`, is a host to whoever resolves it as a URL.
     const rest = depth === 0 ? path : `/${parts.slice(depth).join('/').replace(/^\/+/, '')}`
-    return { place, url: queryAt === -1 ? rest : rest + target.slice(queryAt) }
+    return { place, url: rest + query }
   }
   return undefined
+}
+
+/**
+ * A path with dot segments and backslashes as a URL has them: an app that makes a URL of it sees the path that it was
+ * mounted for, and Node's is the same as that of a Fetch request.
+ */
+function normalised(path: string): string {
+  if (!/\\|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path) || !path.startsWith('/')) return path
+  return new URL(`http://host${path}`).pathname
 }
 
 /** A path as it goes over the wire; nothing for what cannot. */

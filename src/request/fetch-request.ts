@@ -39,7 +39,17 @@ export function remake(request: Request, { url: text, changes, isHost, method }:
     if (value === undefined) made.headers.delete(name)
     else made.headers.set(name, value)
   }
+  successors.set(request, made)
   return made
+}
+
+const successors = new WeakMap<Request, Request>()
+
+/** The last Request that was made of this one to show something else; the same one, if none was. */
+export function latestOf(request: Request): Request {
+  let latest = request
+  for (let next = successors.get(latest); next !== undefined; next = successors.get(latest)) latest = next
+  return latest
 }
 
 function withMethod(request: Request, method: string): Request {

@@ -25,7 +25,12 @@ export function rewriteFetchResponse(response: Response, act: (response: Rewrita
   // An upgrade is the platform's own, and a network error has nothing to change.
   if (response.status < 200) return response
   const head = new FetchHead(response)
-  act(head)
+  try {
+    act(head)
+  } catch (error) {
+    letGo(response.body)
+    throw error
+  }
   return head.response()
 }
 

@@ -3,7 +3,6 @@
  * the body, `flushHeaders` or `end`, all of which Node leads through `writeHead`. There they can be changed a last time.
  */
 
-import { isHeaderName, isHeaderValue } from '../trust/header-text.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
 import { headerName, headerValue, IterableHeaders } from './rewritable-headers.ts'
 
@@ -52,20 +51,44 @@ export function onHead(res: NodeResponse, act: (status: number) => number): void
     const given = Number(args[0]) | 0 // as Node reads it
     const [, second, third] = args
     const reason = typeof second === 'string' ? second : undefined
-    const lines = linesOf(third ?? (reason === undefined ? second : undefined), res.getHeaderNames().length === 0)
-    const isHead = given >= 200 && given <= 999 && isHeaderValue(reason ?? '') && lines !== undefined
-    // What Node refuses it is to refuse itself, with nothing changed: then another head is written in its place.
-    if (isDone || res.headersSent || !isHead) return Reflect.apply(writeHead, this, args)
-    isDone = true
-    if (Array.isArray(third ?? second)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
-    for (const { name, value } of lines) res.setHeader(name, value)
-    const message = ownMessage(res)
-    const status = act(given)
-    if (status === given) return Reflect.apply(writeHead, this, reason === undefined ? [status] : [status, reason])
-    if (message !== undefined && ownMessage(res) === message) res.statusMessage = '' // that of the status before
-    if (hasNoBody(status)) for (const name of FRAMING) res.removeHeader(name)
-    return Reflect.apply(writeHead, this, [status])
+    const headers = third ?? (reason === undefined ? second : undefined)
+    const lines = linesOf(headers, res.getHeaderNames().length === 0)
+    if (isDone || res.headersSent || given < 200 || given > 999 || lines === undefined) {
+      return Reflect.apply(writeHead, this, args)
+    }
+    const before = headersOf(res)
+    let hasActed = true
+    try {
+      if (Array.isArray(headers)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
+      for (const { name, value } of lines) res.setHeader(name, value)
+      const message = ownMessage(res)
+      isDone = true
+      hasActed = false
+      const status = act(given)
+      hasActed = true
+      const isOther = status !== given
+      if (isOther && message !== undefined && ownMessage(res) === message) res.statusMessage = '' // that of the status before
+      if (isOther && hasNoBody(status)) for (const name of FRAMING) res.removeHeader(name)
+      return Reflect.apply(writeHead, this, reason === undefined || isOther ? [status] : [status, reason])
+    } catch (error) {
+      // What Node refuses has changed nothing, and the head that is written in its place is seen as well; but for one that
+      // `act` itself has failed on.
+      if (!res.headersSent) restore(res, before)
+      if (hasActed) isDone = false
+      throw error
+    }
   }
+}
+
+type Headers = readonly (readonly [name: string, value: Value])[]
+
+function headersOf(res: NodeResponse): Headers {
+  return res.getHeaderNames().map((name) => [name, res.getHeader(name)!])
+}
+
+function restore(res: NodeResponse, headers: Headers): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const [name, value] of headers) res.setHeader(name, value)
 }
 
 /** The reason phrase that was set; HTTP/2 has none, and warns whoever asks. */
@@ -91,39 +114,29 @@ interface Line {
  * Headers as `writeHead` takes them, name by name: a record, names and values in turn, or pairs.
  * @param isFirst Whether there are no headers yet: Node then sends names that differ in case both, which replace each
  * other where there are.
- * @returns Nothing for those that Node refuses.
+ * @returns Nothing for names without a value, which Node refuses.
  */
 function linesOf(headers: unknown, isFirst: boolean): readonly Line[] | undefined {
   if (typeof headers !== 'object' || headers === null) return []
   const isList = Array.isArray(headers)
   const list = headers as readonly unknown[]
   if (isList && !Array.isArray(list[0]) && list.length % 2 !== 0) return undefined
-  const entries = isList
-    ? Array.isArray(list[0])
-      ? (list as [unknown, unknown][])
-      : pairs(list)
-    : Object.entries(headers)
   const lines = new Map<string, Line>()
-  for (const [name, value] of entries) {
+  for (const [name, value] of isList ? pairs(list) : (Object.entries(headers) as [string, Value][])) {
     if (!isList && name === '') continue
-    if (typeof name !== 'string' || !isHeaderName(name) || !isSendable(value)) return undefined
-    const lower = name.toLowerCase()
+    const lower = String(name).toLowerCase()
     const before = isList || isFirst ? lines.get(lower) : undefined
     lines.set(
       lower,
-      before === undefined ? { name, value } : { name: before.name, value: [before.value, value].flat().map(String) },
+      before === undefined ? { name, value } : { name: before.name, value: [before.value, value].flat() as string[] },
     )
   }
   return [...lines.values()]
 }
 
-function isSendable(value: unknown): value is Value {
-  if (Array.isArray(value)) return value.every((one) => one !== undefined && isHeaderValue(String(one)))
-  return value !== undefined && isHeaderValue(String(value))
-}
-
-function* pairs(flat: readonly unknown[]): Generator<[unknown, unknown]> {
-  for (let index = 0; index < flat.length; index += 2) yield [flat[index], flat[index + 1]]
+function* pairs(list: readonly unknown[]): Generator<[string, Value]> {
+  if (Array.isArray(list[0])) yield* list as [string, Value][]
+  else for (let index = 0; index < list.length; index += 2) yield [list[index] as string, list[index + 1] as Value]
 }
 
 /** A head that is about to be written. */

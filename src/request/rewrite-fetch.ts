@@ -104,7 +104,9 @@ function remaking(request: Request, { method, url, site, headers }: RequestChang
   const { scheme, authority, target } = splitUrl(request.url)
   const host = site === undefined ? authority : site.isHost ? site.host : ''
   const changes = new Map(headers)
-  if (site?.host !== undefined && request.headers.has('host')) changes.set('host', site.host)
+  if (site?.host !== undefined && request.headers.has('host') && request.headers.get('host') !== site.host) {
+    changes.set('host', site.host)
+  }
   return {
     url: `${httpScheme(site?.scheme ?? scheme)}://${host || NO_HOST}${url ?? target}`,
     changes,

@@ -116,10 +116,12 @@ export class NodeSnapshot implements RequestSource {
  * @param connection What the listener was given of a connection that the request has for itself (`upgrade`, `connect`).
  */
 export function rewriteNode(req: NodeRequest, changes: RequestChanges, connection?: object): void {
-  const { method, url, mount, end, fix } = changes
+  const { method, url, mount, end, site, fix } = changes
   const before = fixOf(req)
   if (method !== undefined) req.method = method
   if (url !== undefined) req.url = url
+  // A target may name a host as well, and there is to be one.
+  else if (site !== undefined && req.url !== undefined) req.url = new NodeSource(req).url
   if (mount !== undefined && before?.policy.checked.prefixMode !== 'none') {
     req.baseUrl = mount.path
     req.originalUrl = mount.publicTarget

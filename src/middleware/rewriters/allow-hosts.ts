@@ -26,9 +26,14 @@ class AllowHosts extends HeaderRewriter {
     this.#allows = allows
   }
 
-  override rewrite({ host }: RewritableRequest): Answer | undefined {
+  override rewrite(request: RewritableRequest): Answer | undefined {
+    const { host, connection } = request
     const authority = host === undefined ? undefined : parseAuthority(host)
-    if (authority !== undefined && this.#allows(authority.hostname)) return undefined
+    if (authority !== undefined && this.#allows(authority.hostname)) {
+      // Where nothing has seen to it, a target or a second header may name another host than the one that was judged.
+      if (connection === undefined) request.host = host
+      return undefined
+    }
     return refused({ status: 400, reason: 'this host is not served here' })
   }
 }
