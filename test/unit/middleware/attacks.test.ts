@@ -95,7 +95,7 @@ describe('an answer', () => {
     let asked = (): void => undefined
     const isAsked = new Promise<void>((resolve) => (asked = resolve))
     let cancelled = (): void => undefined
-    const isCancelled = new Promise<void>((resolve) => (cancelled = resolve))
+    const isCancelled = new Promise<boolean>((resolve) => (cancelled = () => resolve(true)))
     class Slow extends HeaderRewriter {
       override async rewrite(): Promise<Response> {
         asked()
@@ -129,7 +129,7 @@ describe('an answer', () => {
     }
     await isClosed
     goOn()
-    await isCancelled
+    expect(await isCancelled).toBe(true)
   })
 })
 
@@ -198,7 +198,9 @@ describe('a rewriter inside of a bridge', () => {
       }
     }
     const body = new ReadableStream({ cancel: () => void (isCancelled = true) })
-    const handler = new Failing().wrap(async (_: Request) => await Promise.resolve(new Response(body)))
+    const handler = new Failing().wrap(
+      async ({ signal }: Request) => await Promise.resolve(new Response(signal.aborted ? null : body)),
+    )
     await expect(handler(new Request('http://app/'))).rejects.toThrow('mine')
     expect(isCancelled).toBe(true)
   })
