@@ -21,6 +21,14 @@ const MAX_BYTES = 8192
 /** W3C Baggage §3.3.1: a key is a token of HTTP. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
+/** W3C Baggage §3.3.1: what a value is written with, of a member or of a property. */
+const OCTETS = /^[!#-+\--:<-[\]-~]*$/
+
+/** What the grammar lets through at all; of blanks only these two. */
+const TEXT = /^[\t -~]*$/
+
+const CONTROL = /\p{Cc}/u
+
 /**
  * Variables that travel to other processes and back.
  *
@@ -62,7 +70,8 @@ export class ContextBaggage {
   }
 
   /**
-   * Sets the variables of a header in the current scope; what else it holds is ignored.
+   * Sets the variables of a header in the current scope; what else it holds is ignored, and so are values with control
+   * characters, which end up in logs and headers.
    * @throws ContextError outside any scope.
    */
   receive(header: string | null | undefined): void {
@@ -70,14 +79,14 @@ export class ContextBaggage {
   }
 
   /**
-   * Sets the variables of these names in the current scope.
+   * Sets the variables of these names in the current scope, as if they had been received.
    * @throws ContextError outside any scope.
    */
   set(values: Readonly<Record<string, string | undefined>>): void {
     scopeToWrite('Baggage was received')
     for (const [name, variable] of this.#variables) {
       const value = Object.hasOwn(values, name) ? values[name] : undefined
-      if (value !== undefined) variable.set(value)
+      if (value !== undefined && !CONTROL.test(value)) variable.set(value)
     }
   }
 
@@ -119,17 +128,33 @@ interface Member {
   readonly text: string
 }
 
-/** The members of a header; those that break the grammar are left out. */
+/** The members of a header; those that break the grammar, their properties included, are left out. */
 function membersOf(header: string): Member[] {
   const members: Member[] = []
   for (const text of header.split(',', MAX_MEMBERS)) {
-    const [pair = ''] = text.split(';', 1)
-    const equals = pair.indexOf('=')
-    const name = pair.slice(0, equals).trim()
-    const value = decoded(pair.slice(equals + 1).trim())
-    if (equals > 0 && TOKEN.test(name) && value !== undefined) members.push({ name, value, text: text.trim() })
+    if (!TEXT.test(text)) continue
+    const [first = '', ...properties] = text.split(';')
+    const { name, value: encoded } = pairOf(first)
+    const value = encoded === undefined || !isPair({ name, value: encoded }) ? undefined : decoded(encoded)
+    if (value !== undefined && properties.map(pairOf).every(isPair)) members.push({ name, value, text: text.trim() })
   }
   return members
+}
+
+interface Pair {
+  readonly name: string
+  /** A property may have none. */
+  readonly value: string | undefined
+}
+
+function pairOf(text: string): Pair {
+  const equals = text.indexOf('=')
+  if (equals === -1) return { name: text.trim(), value: undefined }
+  return { name: text.slice(0, equals).trim(), value: text.slice(equals + 1).trim() }
+}
+
+function isPair({ name, value = '' }: Pair): boolean {
+  return TOKEN.test(name) && OCTETS.test(value)
 }
 
 /** Half a surrogate pair has no encoding. */

@@ -5,17 +5,22 @@
 
 /** What is used of a socket. */
 interface Closing {
+  readonly closed?: boolean
   once(event: 'close', listener: () => void): unknown
 }
 
 const waiting = new WeakMap<object, Set<() => void>>()
 
 /**
- * Calls a function when a socket has closed, after all listeners that it has for that.
+ * Calls a function when a socket has closed, after all listeners that it has for that; soon, if it had before.
  * @returns What takes the function back; nothing if this is no socket.
  */
 export function onConnectionEnd(socket: unknown, fn: () => void): (() => void) | undefined {
   if (!isClosing(socket)) return undefined
+  if (socket.closed === true) {
+    queueMicrotask(fn) // it tells nobody any more
+    return undefined
+  }
   const functions = waiting.get(socket) ?? gather(socket)
   functions.add(fn)
   return () => functions.delete(fn)

@@ -29,12 +29,12 @@ export type CurrentRequest = ContextTypes extends { request: infer R } ? R : Req
 export type CurrentBag = ContextTypes extends { g: infer G } ? G : Record<string, unknown>
 
 /**
- * The request that is being served, a local proxy of it. Pass `unwrap(request)` on to what looks inside: `fetch`,
+ * The request that is being served, as the last rewriter has left it; a local proxy of it. Pass `unwrap(request)` on to what looks inside: `fetch`,
  * `new Request`, `structuredClone`.
  *
  * @throws ContextError at each use outside of a request context.
  */
-export const request: CurrentRequest = bound('request', (scope) => scope.request)
+export const request: CurrentRequest = bound('request', (scope) => scope.latest)
 
 /**
  * A bag for whatever the app wants to remember while it serves this request, a local proxy; empty at first.
@@ -66,15 +66,15 @@ export function requireRequestScope(what: string): RequestScope {
   return scope
 }
 
-/** A key for the decision in the scope's table: making the plain data of it takes longer than reading it. */
-const INFO = {}
-
+/** Kept in the scope's table under the fix, as a rewriter may put another in its place: making it takes longer than reading it. */
 function infoOf(scope: RequestScope): unknown {
-  const { origin } = scope
-  const known = origin.read(INFO)
-  if (known !== UNBOUND || fixOf(scope.request) === undefined) return known
-  const info = connectionInfo(scope.request)
-  origin.write(INFO, info)
+  const { origin, latest } = scope
+  const fix = fixOf(latest)
+  if (fix === undefined) return UNBOUND
+  const known = origin.read(fix)
+  if (known !== UNBOUND) return known
+  const info = connectionInfo(latest)
+  origin.write(fix, info)
   return info
 }
 

@@ -93,7 +93,7 @@ export class Exchange {
   #runAndReport(): void {
     const errors: unknown[] = []
     const report = (): void => {
-      if (errors.length > 0) this.#report(aggregate(errors))
+      if (errors.length > 0) tell(this.#report, aggregate(errors))
     }
     const rest = runAll(this.#take(), errors)
     if (rest === undefined) report()
@@ -123,6 +123,18 @@ function runAll(teardowns: readonly Bound<Teardown>[], errors: unknown[], from =
     }
   }
   return undefined
+}
+
+/** Reports an error, and what the reporter throws in turn: nobody is there to catch it. */
+function tell(report: (error: AggregateError) => unknown, error: AggregateError): void {
+  const failed = (thrown: unknown): void =>
+    console.error(new AggregateError([thrown, error], 'onTeardownError failed, with what it was told of below.'))
+  try {
+    const result = report(error)
+    if (isThenable(result)) result.then(undefined, failed)
+  } catch (thrown) {
+    failed(thrown)
+  }
 }
 
 function throwAll(errors: readonly unknown[]): void {

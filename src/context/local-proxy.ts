@@ -170,21 +170,27 @@ function proxyOf(source: Source, like: keyof typeof TARGETS): object {
   const currentObject = (): object => Object(current()) as object
 
   const proxy: object = new Proxy(target, {
-    get(_, key) {
+    get(_, key, receiver) {
       const real = read()
       if (real === UNBOUND) {
         if (isProbe(key)) return key === Symbol.toStringTag ? 'LocalProxy' : undefined
         throw source.unbound()
       }
       if (real === undefined || real === null) return ofNothing(real, key)
-      const value = (real as Record<PropertyKey, unknown>)[key]
-      if (typeof value === 'function') return key === 'constructor' ? value : methods.of(value as AnyFunction)
+      // What inherits from the proxy is the receiver of its own getters.
+      const value: unknown =
+        receiver === proxy
+          ? (real as Record<PropertyKey, unknown>)[key]
+          : Reflect.get(Object(real) as object, key, receiver)
+      if (typeof value === 'function')
+        return key === 'constructor' || isStored(real, key) ? value : methods.of(value as AnyFunction)
       return value === undefined ? standIn(real, key, like) : value
     },
-    set(_, key, value) {
+    set(_, key, value, receiver) {
       const real = current()
       if (!isObject(real)) return false
-      return Reflect.set(real, key, typeof value === 'function' ? methods.original(value as AnyFunction) : value)
+      const stored: unknown = typeof value === 'function' ? methods.original(value as AnyFunction) : value
+      return Reflect.set(real, key, stored, receiver === proxy ? real : receiver)
     },
     has: (_, key) => (isProbe(key) && read() === UNBOUND ? false : Reflect.has(currentObject(), key)),
     deleteProperty: (_, key) => Reflect.deleteProperty(currentObject(), key),
@@ -224,12 +230,25 @@ function isObject(value: unknown): value is object {
 
 /** Methods as seen through a proxy: called on one, they run on the real object. The same each time they are read. */
 const methods = new Wrappers<AnyFunction>((method) =>
-  isConstructor(method) || proxies.has(method)
+  proxies.has(method) || isConstructor(method)
     ? method
     : new Proxy(method, {
         apply: (target, self: unknown, args: unknown[]) => Reflect.apply(target, unwrap(self), args),
       }),
 )
+
+/**
+ * Whether a function lies in a plain object or a list: that was put there to be got back, and there is nothing inside of such
+ * an object which only its own methods could see.
+ */
+function isStored(real: unknown, key: PropertyKey): boolean {
+  if (!isObject(real)) return false
+  if (!Array.isArray(real)) {
+    const prototype: unknown = Object.getPrototypeOf(real)
+    if (prototype !== Object.prototype && prototype !== null) return false
+  }
+  return Object.hasOwn(real, key) && 'value' in Reflect.getOwnPropertyDescriptor(real, key)!
+}
 
 /** Whether a function is a class, which is called on nothing, and is compared by its identity. */
 function isConstructor(fn: AnyFunction): boolean {

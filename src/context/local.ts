@@ -5,7 +5,7 @@ import { ContextError } from './context-error.ts'
 import { localProxy, type LocalProxyOptions } from './local-proxy.ts'
 import { isProbe } from './probe.ts'
 import { isReleasedBy } from './release-local.ts'
-import { currentScope, HOW_TO_ENTER, type Key, readCurrent, scopeToWrite, UNBOUND } from './scope.ts'
+import { currentScope, HOW_TO_ENTER, type Key, scopeToWrite, UNBOUND } from './scope.ts'
 import { isSource, type Source } from './source.ts'
 
 /** What a Local has beside its attributes. */
@@ -23,11 +23,12 @@ export type Local<T extends object = Record<string, unknown>> = T & LocalMembers
 
 class LocalNamespace {
   constructor() {
-    const keys = new Map<string, Key>()
-    const target: object = Object.create(new.target.prototype, membersOf(keys))
-    const local = new Proxy(target, trapsOf(keys))
-    isSource(local, (path) => attributeSource(keys, path.shift()))
-    isReleasedBy(local, () => release(keys))
+    // Names are kept in the scopes, and go with them: whoever names attributes by what clients send must not fill a table.
+    const key: Key = {}
+    const target: object = Object.create(new.target.prototype, membersOf(key))
+    const local = new Proxy(target, trapsOf(key))
+    isSource(local, (path) => attributeSource(key, path.shift()))
+    isReleasedBy(local, () => currentScope()?.table(key)?.clear())
     return local as LocalNamespace
   }
 
@@ -51,23 +52,15 @@ Object.defineProperty(LocalNamespace, 'name', { value: 'Local' })
 
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
-type Keys = Map<string, Key>
-
-function read(keys: Keys, name: string): unknown {
-  const key = keys.get(name)
-  return key === undefined ? UNBOUND : readCurrent(key)
+function read(key: Key, name: string): unknown {
+  const table = currentScope()?.table(key)
+  if (table === undefined) return UNBOUND
+  const value = table.get(name)
+  return value === undefined && !table.has(name) ? UNBOUND : value
 }
 
-function keyOf(keys: Keys, name: string): Key {
-  let key = keys.get(name)
-  if (key === undefined) keys.set(name, (key = { name }))
-  return key
-}
-
-function namesIn(keys: Keys): string[] {
-  const scope = currentScope()
-  if (scope === undefined) return []
-  return [...keys].filter(([, key]) => scope.read(key) !== UNBOUND).map(([name]) => name)
+function namesHere(key: Key): string[] {
+  return [...(currentScope()?.table(key)?.keys() ?? [])]
 }
 
 function unbound(name: string): ContextError {
@@ -79,60 +72,53 @@ function unbound(name: string): ContextError {
 }
 
 /** Under the traps, which let nothing but these through. */
-function membersOf(keys: Keys): PropertyDescriptorMap {
+function membersOf(key: Key): PropertyDescriptorMap {
   const member = (value: unknown): PropertyDescriptor => ({ value, configurable: true })
   return {
     proxy: member(function proxy(this: Local, name: string, options?: Omit<LocalProxyOptions, 'name'>): unknown {
       return localProxy(this, { ...options, name })
     }),
     [INSPECT]: member((_depth: number, options: object, inspect: (value: unknown, options: object) => string) => {
-      const shown = Object.fromEntries(namesIn(keys).map((name) => [name, read(keys, name)]))
+      const shown = Object.fromEntries(namesHere(key).map((name) => [name, read(key, name)]))
       return `Local ${inspect(shown, options)}`
     }),
   }
 }
 
-function attributeSource(keys: Keys, name: string | undefined): Source {
+function attributeSource(key: Key, name: string | undefined): Source {
   if (name === undefined)
     fail(
       "A Local has many values: name the one to stand for, localProxy(local, { name: 'user' }) or local.proxy('user').",
     )
-  const key = keyOf(keys, name)
-  return { read: () => readCurrent(key), unbound: () => unbound(name) }
+  return { read: () => read(key, name), unbound: () => unbound(name) }
 }
 
-function release(keys: Keys): void {
-  const scope = currentScope()
-  if (scope !== undefined) for (const key of keys.values()) scope.write(key, UNBOUND)
-}
-
-function trapsOf(keys: Keys): ProxyHandler<object> {
+function trapsOf(key: Key): ProxyHandler<object> {
   function set(_: object, name: PropertyKey, value: unknown): boolean {
     if (typeof name !== 'string') return false
     if (name === 'proxy') fail("A Local has a method 'proxy': give the attribute another name.")
-    scopeToWrite(`The attribute '${name}' of a Local was set`).write(keyOf(keys, name), value)
+    scopeToWrite(`The attribute '${name}' of a Local was set`).needTable(key).set(name, value)
     return true
   }
   return {
     get(target, name) {
-      const value = typeof name === 'string' ? read(keys, name) : UNBOUND
+      const value = typeof name === 'string' ? read(key, name) : UNBOUND
       if (value !== UNBOUND) return value
       if (typeof name === 'symbol' || name in target || isProbe(name) || name === 'toJSON')
         return Reflect.get(target, name)
       throw unbound(name)
     },
     set,
-    has: (_, name) => typeof name === 'string' && read(keys, name) !== UNBOUND,
+    has: (_, name) => typeof name === 'string' && read(key, name) !== UNBOUND,
     deleteProperty(_, name) {
       if (typeof name !== 'string') return true
       const scope = scopeToWrite(`The attribute '${name}' of a Local was deleted`)
-      if (read(keys, name) === UNBOUND) throw unbound(name)
-      scope.write(keyOf(keys, name), UNBOUND)
+      if (scope.table(key)?.delete(name) !== true) throw unbound(name)
       return true
     },
-    ownKeys: () => namesIn(keys),
+    ownKeys: () => namesHere(key),
     getOwnPropertyDescriptor(_, name) {
-      const value = typeof name === 'string' ? read(keys, name) : UNBOUND
+      const value = typeof name === 'string' ? read(key, name) : UNBOUND
       return value === UNBOUND ? undefined : { value, configurable: true, enumerable: true, writable: true }
     },
     defineProperty(target, name, descriptor) {

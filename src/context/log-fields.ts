@@ -82,7 +82,7 @@ function requestId(header: string | undefined): string {
   const { origin } = currentRequestScope()!
   const known = origin.read(ID)
   if (known !== UNBOUND) return known as string // nobody else writes under this key
-  const id = headerOf(origin.request as Headed, header) ?? crypto.randomUUID()
+  const id = headerOf(origin.latest as Headed, header) ?? crypto.randomUUID()
   origin.write(ID, id)
   return id
 }

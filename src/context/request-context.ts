@@ -17,13 +17,14 @@ import {
   wrapHandler,
 } from '../middleware/handler.ts'
 import { isFetchRequest } from '../request/fetch.ts'
-import { isNodeRequest } from '../request/node-request.ts'
+import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
+import { letGo } from '../request/streams.ts'
 import { fail, show } from '../trust/error.ts'
 import { ContextError } from './context-error.ts'
 import { type Exchange, isThenable } from './exchange.ts'
 import { currentRequestScope, type ReportTeardownError, RequestScope } from './request-scope.ts'
 import { runIn } from './scope.ts'
-import { callBackIn, emitIn } from './scoped-emitter.ts'
+import { callBackIn, emitIn, emitterScope } from './scoped-emitter.ts'
 import { trackedBody } from './tracked-body.ts'
 
 /** How requests get their scopes. */
@@ -149,14 +150,21 @@ function enter(report: ReportTeardownError): Enter {
   return function inRequestScope(call, self, args) {
     const request = args[0]
     // Wrapped twice, or in a server that is wrapped: one request has one scope.
-    if (currentRequestScope()?.request === request) return Reflect.apply(call, self, args)
+    if (currentRequestScope()?.isOf(request) === true) return Reflect.apply(call, self, args)
     if (isNodeRequest(request)) {
-      const response = args[1]
-      const scope = new RequestScope(request, response as object | undefined, report)
+      const response = args[1] as object | undefined
+      const carried = carriedScope(request, response)
+      if (carried !== undefined) return runIn(carried, apply, call, self, args)
+      const scope = new RequestScope(request, response, report)
       emitIn(scope, request)
       emitIn(scope, response)
       callBackIn(scope, response)
-      return runIn(scope, apply, call, self, args)
+      if (!isGone(request, response)) return runIn(scope, apply, call, self, args)
+      try {
+        return runIn(scope, apply, call, self, args)
+      } finally {
+        queueMicrotask(() => scope.end()) // no event will
+      }
     }
     if (isFetchRequest(request)) {
       const scope = new RequestScope(request, undefined, report)
@@ -175,6 +183,26 @@ function enter(report: ReportTeardownError): Enter {
 
 const apply: Enter = Reflect.apply
 
+/** The scope that a Node request has already, where a callback from elsewhere has lost it. */
+function carriedScope(request: object, response: object | undefined): RequestScope | undefined {
+  const scope = emitterScope(request)
+  if (!(scope instanceof RequestScope) || scope.request !== request || scope.response !== response) return undefined
+  return scope.origin
+}
+
+/** Whether the client left before the context was entered: what waited in front of it saw the response close. */
+function isGone({ socket }: NodeRequest, response: Leaving | undefined): boolean {
+  if (response === undefined) return false
+  return response.destroyed === true || (response.stream ?? (socket as Leaving | null))?.destroyed === true
+}
+
+/** What is asked of a response or a socket. */
+interface Leaving {
+  readonly destroyed?: boolean
+  /** Of HTTP/2, where a connection outlives it. */
+  readonly stream?: Leaving | null
+}
+
 /** Whatever a Fetch handler gave: its response is now known, or there will be none. */
 function settle(scope: RequestScope, result: unknown): unknown {
   if (!isThenable(result)) return conclude(scope, result)
@@ -192,7 +220,7 @@ function conclude(scope: RequestScope, response: unknown): unknown {
     scope.end()
     return response
   }
-  const final = applyAll(exchange.takeAfter(), response)
+  const final = applyAll(exchange.takeAfter(), response, scope)
   return isThenable(final) ? final.then((other) => endWith(other, scope, exchange)) : endWith(final, scope, exchange)
 }
 
@@ -204,17 +232,27 @@ function isResponse(value: unknown): value is Response {
 function applyAll(
   calls: readonly ((response: unknown) => unknown)[],
   first: Response,
-  from = 0,
+  scope: RequestScope,
 ): Response | PromiseLike<Response> {
-  let response = first
-  for (let index = from; index < calls.length; index++) {
-    response = withOwnHeaders(response)
-    const before = response
-    const result = calls[index]!(before)
-    if (isThenable(result)) return result.then((other) => applyAll(calls, given(other) ?? before, index + 1))
-    response = given(result) ?? before
+  const [call, ...others] = calls
+  if (call === undefined) return first
+  const before = withOwnHeaders(first)
+  const fault = (error: unknown): never => {
+    letGo(before.body)
+    throw error
   }
-  return response
+  const proceed = (result: unknown): Response | PromiseLike<Response> => {
+    const after = given(result) ?? before
+    // The other may be made of this one's body, and read that late.
+    if (after.body !== before.body) scope.needExchange().addTeardown(() => letGo(before.body), scope)
+    return applyAll(others, after, scope)
+  }
+  try {
+    const result = call(before)
+    return isThenable(result) ? result.then(proceed).then(undefined, fault) : proceed(result)
+  } catch (error) {
+    return fault(error)
+  }
 }
 
 function given(result: unknown): Response | undefined {
@@ -224,13 +262,18 @@ function given(result: unknown): Response | undefined {
   )
 }
 
-/** A response whose headers can be changed: those of a fetched one or of a redirect are locked. */
+/**
+ * A response whose headers can be changed: those of a fetched one or of a redirect are locked, and one without a body may be
+ * what the app hands out for every request.
+ */
 function withOwnHeaders(response: Response): Response {
+  if (response.status < 200) return response // a network error has none, an upgrade is the platform's own
+  if (response.body === null) return new Response(null, response)
   try {
     response.headers.delete('proxyfix-locked') // throws where they are, though nobody sends it
     return response
   } catch {
-    return response.status === 0 ? response : new Response(response.body, response)
+    return new Response(response.body, response)
   }
 }
 

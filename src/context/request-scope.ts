@@ -1,5 +1,6 @@
 /** What is kept in the scope of a request? The request, its `g`, and its exchange. */
 
+import { latestOf } from '../request/fetch-request.ts'
 import { Exchange } from './exchange.ts'
 import { currentScope, Scope } from './scope.ts'
 
@@ -39,6 +40,18 @@ export class RequestScope extends Scope {
     return new RequestScope(this.request, this.response, this.report, this)
   }
 
+  /** The request as it is now: what rewrites one inside the context changes Node's in place, but makes another Fetch request. */
+  get latest(): object {
+    const { request, response } = this
+    return response === undefined ? latestOf(request as Request) : request
+  }
+
+  /** Whether this is the scope of a request, or of what it was made of. */
+  isOf(request: unknown): boolean {
+    if (request === this.request) return true
+    return this.response === undefined && isObject(request) && latestOf(request as Request) === this.latest
+  }
+
   /** Empty at first. */
   get g(): Bag {
     return (this.bag ??= Object.create(null) as Bag)
@@ -63,6 +76,10 @@ export class RequestScope extends Scope {
     this.origin.isOver = true
     this.origin.shared?.end()
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function copyOf(g: Bag): Bag {

@@ -23,11 +23,14 @@ export type Key = object
 /** Values in it are never changed in place, so that a fork can share them. */
 export class Scope {
   declare private values: Map<Key, unknown> | undefined
+  declare private tables: Map<Key, Map<string, unknown>> | undefined
 
   /** @param parent Whose values to begin with. */
   constructor(parent?: Scope) {
     const values = parent === undefined ? undefined : parent.values
     this.values = values === undefined ? undefined : new Map(values)
+    const tables = parent === undefined ? undefined : parent.tables
+    this.tables = tables === undefined ? undefined : copyOf(tables)
   }
 
   /** A scope with the values of this one. */
@@ -47,6 +50,24 @@ export class Scope {
     if (value === UNBOUND) this.values?.delete(key)
     else (this.values ??= new Map()).set(key, value)
   }
+
+  /** Values by name, for what binds any number of them; this scope's own, to be changed in place. */
+  table(key: Key): Map<string, unknown> | undefined {
+    return this.tables === undefined ? undefined : this.tables.get(key)
+  }
+
+  /** The same, to write to. */
+  needTable(key: Key): Map<string, unknown> {
+    let table = this.table(key)
+    if (table === undefined) (this.tables ??= new Map()).set(key, (table = new Map()))
+    return table
+  }
+}
+
+function copyOf(tables: Map<Key, Map<string, unknown>>): Map<Key, Map<string, unknown>> {
+  const copy = new Map<Key, Map<string, unknown>>()
+  for (const [key, table] of tables) copy.set(key, new Map(table))
+  return copy
 }
 
 const storage = new AsyncLocalStorage<Scope>()

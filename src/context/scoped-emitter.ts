@@ -3,7 +3,7 @@
  * that it emits in, which for a request is that of the connection, where no scope is. So `emit` is what is wrapped:
  * the listeners are stored as they came, whenever and however they were added, and removed by themselves.
  *
- * Two assignments for each emitter, and two for what is written to: a property that does not show in `Object.keys` would cost ten times as much.
+ * Assignments, as a property that does not show in `Object.keys` would cost ten times as much.
  */
 
 import { currentScope, runIn, type Scope } from './scope.ts'
@@ -36,15 +36,33 @@ export function emitIn(scope: EmitterScope, emitter: unknown): void {
   emitter.emit = Object.hasOwn(emitter, 'emit') ? inScopeOf(own(emitter.emit)) : emitInScope
 }
 
+/** The scope that the listeners of an emitter run in, if they were brought into one. */
+export function emitterScope(emitter: object): EmitterScope | undefined {
+  return (emitter as { [SCOPE]?: EmitterScope })[SCOPE]
+}
+
 /**
- * From now on the callbacks that `write` and `end` are given run in the scope that called them. Since Node 24 they are no
- * listeners: of pipelined responses the first runs those of the others.
+ * From now on the callbacks that a response is given with what to send run in the scope that gave them. They are no
+ * listeners (since Node 24 not even those of `write` and `end`): of pipelined responses the first runs those of the others.
  */
 export function callBackIn(scope: Scope, response: unknown): void {
   if (!isWritable(response)) return
   response[SCOPE] = scope
   response.write = Object.hasOwn(response, 'write') ? callingBack(own(response.write)) : writeInScope
   response.end = Object.hasOwn(response, 'end') ? callingBack(own(response.end)) : endInScope
+  const { writeContinue, writeProcessing, writeEarlyHints } = response
+  if (writeContinue !== undefined)
+    response.writeContinue = Object.hasOwn(response, 'writeContinue')
+      ? callingBack(own(writeContinue))
+      : continueInScope
+  if (writeProcessing !== undefined)
+    response.writeProcessing = Object.hasOwn(response, 'writeProcessing')
+      ? callingBack(own(writeProcessing))
+      : processingInScope
+  if (writeEarlyHints !== undefined)
+    response.writeEarlyHints = Object.hasOwn(response, 'writeEarlyHints')
+      ? callingBack(own(writeEarlyHints))
+      : hintsInScope
 }
 
 type Send = (this: Writable, ...args: unknown[]) => unknown
@@ -53,6 +71,10 @@ interface Writable {
   [SCOPE]?: Scope
   write: Send
   end: Send
+  /** The socket of an upgrade has none of these. */
+  writeContinue?: Send
+  writeProcessing?: Send
+  writeEarlyHints?: Send
 }
 
 function isWritable(value: unknown): value is Writable {
@@ -61,8 +83,15 @@ function isWritable(value: unknown): value is Writable {
 
 /** Looked up at each event: what is patched into the class later (telemetry) is to see it as well. */
 const emitInScope = inScopeOf((emitter) => (Object.getPrototypeOf(emitter) as Emitter).emit)
-const writeInScope = callingBack((response) => (Object.getPrototypeOf(response) as Writable).write)
-const endInScope = callingBack((response) => (Object.getPrototypeOf(response) as Writable).end)
+const writeInScope = callingBack((response) => inherited(response).write)
+const endInScope = callingBack((response) => inherited(response).end)
+const continueInScope = callingBack((response) => inherited(response).writeContinue!)
+const processingInScope = callingBack((response) => inherited(response).writeProcessing!)
+const hintsInScope = callingBack((response) => inherited(response).writeEarlyHints!)
+
+function inherited(response: Writable): Writable {
+  return Object.getPrototypeOf(response) as Writable
+}
 
 function own<F>(method: F): () => F {
   return () => method
@@ -85,12 +114,16 @@ function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
 
 function callingBack(find: (response: Writable) => Send): Send {
   return function send(...args) {
-    const callback = args.at(-1)
-    if (typeof callback === 'function') {
-      const scope = currentScope() ?? this[SCOPE]!
-      args[args.length - 1] = (...results: unknown[]) =>
-        runIn(scope, () => Reflect.apply(callback, undefined, results) as unknown)
+    for (const [index, callback] of args.entries()) {
+      // Wherever it stands: whoever wraps these methods hands `undefined` on for what was not given.
+      if (typeof callback === 'function') args[index] = boundTo(currentScope() ?? this[SCOPE]!, callback as Callback)
     }
     return Reflect.apply(find(this), this, args)
   }
+}
+
+type Callback = (...results: unknown[]) => unknown
+
+function boundTo(scope: Scope, callback: Callback): Callback {
+  return (...results) => runIn(scope, () => Reflect.apply(callback, undefined, results))
 }

@@ -45,6 +45,38 @@ describe('baggage', () => {
     expect(() => baggage.receive('tenant=a')).toThrow(/Baggage was received outside any scope/)
   })
 
+  it.each([
+    'a=1;p\r\nInjected: 1',
+    'a=1\r\n',
+    'a=1;p=1\n',
+    'a=1;p q',
+    'a=1;=1',
+    'a=1;',
+    'a=1;p="q"',
+    'a=b c',
+    'a=ä',
+    'a=1;p=\u00a0',
+  ])('hands on no member of others that breaks the grammar: %j', (member) => {
+    copyContext().run(() => {
+      tenant.set('x')
+      expect(baggage.header(`${member},k=v;p; q = r\t`)).toBe('tenant=x,k=v;p; q = r')
+    })
+  })
+
+  it('is received without values that have control characters', () => {
+    copyContext().run(() => {
+      baggage.receive('tenant=a%0d%0aX,plan.name=fine')
+      expect(baggage.values()).toStrictEqual({ 'plan.name': 'fine' })
+      for (const value of ['%00', '%1b[31m', '%7f', '%c2%85']) {
+        baggage.receive(`plan.name=x${value}`)
+        expect(plan.get()).toBe('fine')
+      }
+      const entry = propagation.createBaggage({ tenant: { value: 'a\nb' } })
+      context.with(propagation.setBaggage(context.active(), entry), () => receiveActiveBaggage(baggage))
+      expect(tenant.get('nobody')).toBe('nobody')
+    })
+  })
+
   it('runs a job with it', async () => {
     const job = copyContext().run(() => {
       tenant.set('Ada')

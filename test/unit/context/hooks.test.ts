@@ -522,3 +522,104 @@ describe('over HTTP/2', () => {
     client.close()
   })
 })
+
+describe('a response that afterThisRequest changes', () => {
+  it('is not the one that the app hands out for every request', async () => {
+    const shared = new Response(null, { status: 204 })
+    const app = fetchApp((asked) => {
+      const user = new URL(asked.url).searchParams.get('user')
+      if (user !== null) afterThisRequest((response) => response.headers.append('set-cookie', `id=${user}`))
+      return shared
+    })
+    const cookies: string[][] = []
+    for (const query of ['?user=ada', '?user=grace', ''])
+      cookies.push((await app(new Request(`http://a/${query}`))).headers.getSetCookie())
+    expect(cookies).toStrictEqual([['id=ada'], ['id=grace'], []])
+    expect(shared.headers.getSetCookie()).toStrictEqual([])
+  })
+
+  it('is left alone where it has nothing to change', async () => {
+    const failed = Response.error()
+    const app = fetchApp(() => {
+      afterThisRequest(() => undefined)
+      return failed
+    })
+    expect(await app(ask())).toBe(failed)
+  })
+
+  const after: readonly { how: string; fn: () => unknown; fails: RegExp | undefined }[] = [
+    {
+      how: 'throws',
+      fails: /after/,
+      fn: () => {
+        throw new RangeError('after')
+      },
+    },
+    { how: 'rejects', fails: /after/, fn: () => Promise.reject(new RangeError('after')) },
+    { how: 'returns what is none', fails: /returned 1/, fn: () => 1 },
+    { how: 'returns another', fails: undefined, fn: () => new Response('other') },
+    { how: 'returns another that has no body', fails: undefined, fn: () => new Response(null) },
+    { how: 'gives another, later', fails: undefined, fn: () => Promise.resolve(new Response('other')) },
+  ]
+
+  it.each(after)('has its body let go where a function $how', async ({ fn, fails }) => {
+    const cancelled = deferred<string>()
+    const app = fetchApp(() => {
+      afterThisRequest(fn)
+      return new Response(chunks(9, () => cancelled.resolve('cancelled')))
+    })
+    const asked = Promise.resolve().then(() => app(ask()))
+    if (fails === undefined) await (await asked).text()
+    else await expect(asked).rejects.toThrow(fails)
+    expect(await cancelled.promise).toBe('cancelled')
+  })
+
+  it('keeps the body that another is made of, however late it reads that', async () => {
+    const app = fetchApp(() => {
+      afterThisRequest(({ body }) => {
+        const upper = async function* (): AsyncGenerator<Uint8Array> {
+          for await (const chunk of body as unknown as AsyncIterable<Uint8Array>)
+            yield new TextEncoder().encode(new TextDecoder().decode(chunk).toUpperCase())
+        }
+        return new Response(Readable.toWeb(Readable.from(upper(), { highWaterMark: 0 })) as never)
+      })
+      afterThisRequest((response) => new Response(response.body, { status: 201 }))
+      return new Response('text')
+    })
+    const response = await app(ask())
+    await turn()
+    expect([response.status, await response.text()]).toStrictEqual([201, 'TEXT'])
+  })
+})
+
+describe('an onTeardownError that fails itself', () => {
+  it.each<{ how: string; report: () => void }>([
+    {
+      how: 'throws',
+      report: () => {
+        throw new TypeError('reporter')
+      },
+    },
+    { how: 'rejects', report: () => Promise.reject(new TypeError('reporter')) },
+  ])('is reported with what it was told of: one that $how', async ({ report }) => {
+    const logged = deferred<AggregateError>()
+    vi.spyOn(console, 'error').mockImplementation(logged.resolve)
+    const server = http.createServer(
+      requestContext(
+        (_req: IncomingMessage, res: ServerResponse) => {
+          onTeardown(() => {
+            throw new RangeError('thrown')
+          })
+          res.end('x')
+        },
+        { onTeardownError: report },
+      ),
+    )
+    servers.push(server)
+    const port = await listen(server)
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('x')
+    const [thrown, told] = (await logged.promise).errors as [unknown, AggregateError]
+    expect(String(thrown)).toBe('TypeError: reporter')
+    expect(told.errors.map(String)).toStrictEqual(['RangeError: thrown'])
+  })
+})

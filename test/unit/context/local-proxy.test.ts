@@ -250,3 +250,93 @@ describe('localProxy', () => {
     expectTypeOf(unwrap<User>).returns.toEqualTypeOf<User>()
   })
 })
+
+describe('functions seen through a proxy', () => {
+  it.each<{ what: string; make: () => Record<PropertyKey, unknown> }>([
+    { what: 'a plain object', make: () => ({}) },
+    { what: 'an object without a prototype', make: () => Object.create(null) as Record<PropertyKey, unknown> },
+    { what: 'a list', make: () => [] as never },
+  ])('are the very ones that were put into $what', ({ make }) => {
+    const kept = new ContextVar<Record<PropertyKey, unknown>>('kept')
+    const proxy = localProxy(kept)
+    const fn = (): number => 1
+    copyContext().run(() => {
+      kept.set(make())
+      proxy[0] = fn
+      expect(proxy[0]).toBe(fn)
+      expect(Object.values(proxy)[0]).toBe(fn)
+    })
+  })
+
+  it('run on the real object where they are its methods', () => {
+    class Secret {
+      #value = 1
+      own = function (this: unknown): unknown {
+        return this
+      }
+      get value(): number {
+        return this.#value
+      }
+      read(): number {
+        return this.#value
+      }
+    }
+    const kept = new ContextVar<Secret>('kept')
+    const proxy = localProxy(kept)
+    copyContext().run(() => {
+      const real = new Secret()
+      kept.set(real)
+      expect([proxy.read(), proxy.value, proxy.own() === real]).toStrictEqual([1, 1, true])
+    })
+  })
+
+  it('may be proxies themselves, bound or not', () => {
+    const names = new Local<{ user: User }>()
+    const user = names.proxy('user')
+    const bag = localProxy(() => ({ user }))
+    const other = localProxy(
+      () =>
+        new (class {
+          user = user
+        })(),
+    )
+    copyContext().run(() => {
+      expect([bag.user === user, other.user === user, isBound(other.user)]).toStrictEqual([true, true, false])
+      names.user = { name: 'Ada', address: undefined }
+      expect([bag.user.name, other.user.name]).toStrictEqual(['Ada', 'Ada'])
+    })
+  })
+})
+
+describe('what inherits from a proxy', () => {
+  it('is written by itself, and is what getters and setters are called on', () => {
+    class Self {
+      told: unknown
+      get self(): unknown {
+        return this
+      }
+      set self(value: unknown) {
+        this.told = value
+      }
+    }
+    const kept = new ContextVar<Self>('kept')
+    const proxy = localProxy(kept)
+    copyContext().run(() => {
+      const real = new Self()
+      kept.set(real)
+      const child = Object.create(proxy) as Self & { extra?: number }
+      child.extra = 2
+      child.self = 'set'
+      expect([Object.keys(real), real.told]).toStrictEqual([['told'], undefined])
+      expect([Object.keys(child), child.told, child.self === child]).toStrictEqual([['extra', 'told'], 'set', true])
+      expect(proxy.self).toBe(real)
+      proxy.self = 'real'
+      expect(real.told).toBe('real')
+    })
+  })
+
+  it('reads what a text has', () => {
+    const child = Object.create(localProxy(() => 'text') as never) as string
+    expect(child.length).toBe(4)
+  })
+})

@@ -1,6 +1,8 @@
 /** Local and LocalStack beyond what Werkzeug's tests show: as objects of JavaScript, outside scopes, across forks. */
 
 import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { ContextError, copyContext, Local, LocalStack, releaseLocal } from '../../../src/context/index.ts'
 import { ProxyFixError } from '../../../src/index.ts'
@@ -126,5 +128,47 @@ describe('releaseLocal', () => {
   it.each([{}, undefined, 1, () => undefined])('refuses %s', (other) => {
     expect(() => releaseLocal(other as never)).toThrow(ProxyFixError)
     expect(() => releaseLocal(other as never)).toThrow(/releaseLocal takes a Local or a LocalStack, not/)
+  })
+})
+
+describe('the names of a Local', () => {
+  it('go with the scopes that had them', () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const local = new Local()
+    const fill = (round: string): void => {
+      for (let index = 0; index < 20_000; index++)
+        copyContext().run(() => {
+          const name = `${'x'.repeat(1000)}${round}${index}`
+          local[name] = 1
+          expect(local[name]).toBe(1)
+          if (index % 2 === 0) delete local[name]
+        })
+    }
+    fill('warm')
+    collect()
+    const before = process.memoryUsage().heapUsed
+    fill('measured')
+    collect()
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000) // of 20 MB of names
+  })
+
+  it('belong to a fork from there on', () => {
+    const local = new Local<{ a?: number; b?: number }>()
+    copyContext().run(() => {
+      local.a = 1
+      copyContext().run(() => {
+        delete local.a
+        local.b = 2
+        expect(Object.keys(local)).toStrictEqual(['b'])
+        copyContext().run(() => {
+          releaseLocal(local)
+          expect(Object.keys(local)).toStrictEqual([])
+        })
+        expect(Object.keys(local)).toStrictEqual(['b'])
+      })
+      expect(Object.keys(local)).toStrictEqual(['a'])
+      expect(() => Reflect.deleteProperty(local, 'b')).toThrow(ContextError)
+    })
   })
 })
