@@ -64,13 +64,15 @@ export function showOnSocket(socket: object, info: ProxyProtocolInfo, isPlain: b
   Object.defineProperty(socket, INFO, { value: info, configurable: true })
   if (info.source === undefined) return
   const { source, family } = info
-  // The path of a unix socket is no address: Node shows none for one, and it must not pass for one.
-  const address = family === 'unix' ? undefined : source.address
   const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
+  // The path of a unix socket is no address: Node shows none at either end of one, and it must not pass for one.
+  const isUnix = family === 'unix'
+  const address = isUnix ? undefined : source.address
   Object.defineProperties(socket, {
     remoteAddress: own(address),
     remotePort: own(source.port),
     remoteFamily: own(familyOf(address)),
+    ...(isUnix && { localAddress: own(undefined), localPort: own(undefined), localFamily: own(undefined) }),
     ...(isPlain && info.tls && { encrypted: own(true) }),
   })
 }
