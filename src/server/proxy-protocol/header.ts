@@ -46,8 +46,8 @@ export interface LocalConnection {
 }
 
 /** Bytes that do not make a header (`reject`), or not yet (`incomplete`). */
-export interface NoHeader {
-  readonly result: 'reject' | 'incomplete'
+export interface NoHeader<Result extends 'reject' | 'incomplete'> {
+  readonly result: Result
   /** One clause that says why not; it never repeats bytes that came. */
   readonly reason: string
   readonly version?: undefined
@@ -59,4 +59,4 @@ export interface NoHeader {
   readonly tlvs?: undefined
 }
 
-export type ParsedProxyProtocol = ProxiedConnection | LocalConnection | NoHeader
+export type ParsedProxyProtocol = ProxiedConnection | LocalConnection | NoHeader<'reject'> | NoHeader<'incomplete'>

@@ -7,7 +7,7 @@
  * protocol, versions 1 and 2, as published with HAProxy (`doc/proxy-protocol.txt`).
  */
 
-import type { NoHeader, ParsedProxyProtocol } from './header.ts'
+import type { ParsedProxyProtocol } from './header.ts'
 import { parseVersion1, VERSION_1 } from './version-1.ts'
 import { parseVersion2, VERSION_2 } from './version-2.ts'
 
@@ -25,7 +25,7 @@ export function parseProxyProtocol(bytes: Uint8Array): ParsedProxyProtocol {
   return { result: 'reject', reason: 'it does not begin like a PROXY protocol header' }
 }
 
-const TOO_FEW: NoHeader = { result: 'incomplete', reason: 'the header has only begun' }
+const TOO_FEW: ParsedProxyProtocol = { result: 'incomplete', reason: 'the header has only begun' }
 
 function beginsLike(bytes: Uint8Array, signature: Uint8Array): boolean {
   const length = Math.min(bytes.length, signature.length)

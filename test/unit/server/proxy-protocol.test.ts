@@ -282,5 +282,7 @@ it('has types that tell a header from none', () => {
   const parsed = parse(HEADER)
   expectTypeOf(parsed.source).toEqualTypeOf<ProxyProtocolAddress | undefined>()
   if (parsed.result === 'proxy') expectTypeOf(parsed.source).toEqualTypeOf<ProxyProtocolAddress>()
+  if (parsed.result === 'reject' || parsed.result === 'incomplete') expectTypeOf(parsed.reason).toEqualTypeOf<string>()
+  else expectTypeOf(parsed.consumed).toEqualTypeOf<number>()
   expect(parsed.source?.address).toBe('203.0.113.7')
 })
