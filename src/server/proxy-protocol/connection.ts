@@ -57,10 +57,10 @@ export function proxyProtocolInfo(subject: object): ProxyProtocolInfo | undefine
 
 /**
  * Lets a socket show what its header said.
- * @param isPlain Whether what follows on it is no TLS. Then `encrypted` tells of the TLS that the client spoke with the
- * proxy, which nothing else would: headers of the proxy's are not believed, as the client is the peer now.
+ * @param isEncrypted Whether the client spoke TLS with the proxy, and what follows on this socket is none. Nothing else
+ * would tell of it: headers of the proxy's are not believed, as the client is the peer now.
  */
-export function showOnSocket(socket: object, info: ProxyProtocolInfo, isPlain: boolean): void {
+export function showOnSocket(socket: object, info: ProxyProtocolInfo, isEncrypted: boolean): void {
   Object.defineProperty(socket, INFO, { value: info, configurable: true })
   if (info.source === undefined) return
   const { source, family } = info
@@ -73,6 +73,6 @@ export function showOnSocket(socket: object, info: ProxyProtocolInfo, isPlain: b
     remotePort: own(source.port),
     remoteFamily: own(familyOf(address)),
     ...(isUnix && { localAddress: own(undefined), localPort: own(undefined), localFamily: own(undefined) }),
-    ...(isPlain && info.tls && { encrypted: own(true) }),
+    ...(isEncrypted && { encrypted: own(true) }),
   })
 }

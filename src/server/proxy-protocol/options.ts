@@ -22,6 +22,12 @@ export interface ProxyProtocolOptions {
    */
   readonly others?: 'refuse' | 'serve' | undefined
   /**
+   * Whether these proxies speak TLS with their clients, where their headers do not say it: stunnel, a TLS listener of an
+   * AWS load balancer. Then `encrypted` is true and the scheme `https`. A header with an SSL TLV decides for itself, and
+   * TLS that reaches the server needs nothing. @default false
+   */
+  readonly tls?: boolean | undefined
+  /**
    * Milliseconds from the opening of a connection in which the whole header must have come. Below 3000, one lost
    * packet can cost a connection. @default 5000
    */
@@ -44,14 +50,16 @@ export interface ProxyProtocolRefusal {
 }
 
 /** Options as they were checked. */
-export interface CheckedOptions extends Required<Omit<ProxyProtocolOptions, 'from' | 'onRefused'>> {
+export interface CheckedOptions {
   readonly senders: AddressSet
+  readonly others: 'refuse' | 'serve'
+  readonly tls: boolean
   readonly timeout: number
   readonly maxLength: number
   readonly onRefused: ProxyProtocolOptions['onRefused']
 }
 
-const KNOWN: readonly string[] = ['from', 'others', 'timeout', 'maxLength', 'onRefused']
+const KNOWN: readonly string[] = ['from', 'others', 'tls', 'timeout', 'maxLength', 'onRefused']
 
 /** What a timer of Node can wait. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1
@@ -66,10 +74,11 @@ export function checkOptions(options: ProxyProtocolOptions): CheckedOptions {
     fail(`The options of proxyProtocol must be an object like { from: '10.0.0.5' }, not ${show(options)}.`)
   }
   for (const name in options) checkName(name)
-  const { from, others = 'refuse', timeout = 5000, maxLength = 4096, onRefused } = options
+  const { from, others = 'refuse', tls = false, timeout = 5000, maxLength = 4096, onRefused } = options
   if (others !== 'refuse' && others !== 'serve') {
     fail(`The option others must be 'refuse' or 'serve', not ${show(others)}.`)
   }
+  if (typeof tls !== 'boolean') fail(`The option tls must be true or false, not ${show(tls)}.`)
   if (!isWithin(timeout, 1, LONGEST_TIMEOUT)) {
     fail(
       `The option timeout must be milliseconds, 1 to ${LONGEST_TIMEOUT}, not ${show(timeout)}: a connection must not wait for its header for ever.`,
@@ -83,7 +92,7 @@ export function checkOptions(options: ProxyProtocolOptions): CheckedOptions {
   if (onRefused !== undefined && typeof onRefused !== 'function') {
     fail(`The option onRefused must be a function that takes the refusal, not ${show(onRefused)}.`)
   }
-  return { senders: sendersOf(from), others, timeout, maxLength, onRefused }
+  return { senders: sendersOf(from), others, tls, timeout, maxLength, onRefused }
 }
 
 function checkName(name: string): void {

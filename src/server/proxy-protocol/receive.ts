@@ -24,6 +24,7 @@ import {
   type ProxyProtocolRefusal,
 } from './options.ts'
 import { parseProxyProtocol } from './parse.ts'
+import { TLV_TYPES } from './tlv.ts'
 
 /** The connections of each server that have not sent their header yet. */
 const waiting = new WeakMap<Server, Set<Socket>>()
@@ -50,7 +51,7 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
   }
   if (waiting.has(server)) fail('This server receives the PROXY protocol already: call proxyProtocol once for it.')
   const checked = checkOptions(options)
-  const { senders, others } = checked
+  const { senders, others, tls } = checked
   for (const warning of senders.warnings) {
     process.emitWarning(forSenders(warning), { type: 'ProxyFixWarning', code: 'PROXYFIX_PROXY_PROTOCOL_FROM' })
   }
@@ -87,7 +88,7 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
         held.delete(socket)
         if (info === undefined) return
         infos.set(socket, info)
-        showOnSocket(socket, info, isPlain)
+        showOnSocket(socket, info, isPlain && spokeTls(info))
         serve()
         // It may have ended before anybody listened; Node tells that once only.
         if (socket.readableEnded) socket.emit('end')
@@ -97,6 +98,10 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
       refuse(socket, checked, { sender, reason: 'it does not come from a listed sender' })
     else socket.destroy() // it was reset before its address could be read
     return true
+  }
+
+  function spokeTls(info: ProxyProtocolInfo): boolean {
+    return info.tls !== undefined || (tls && !info.tlvs.some(({ type }) => type === TLV_TYPES.ssl))
   }
 
   /** A TLS socket asks the system for its peer, whatever the socket below shows. */

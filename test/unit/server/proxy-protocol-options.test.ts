@@ -71,9 +71,14 @@ describe('the options of proxyProtocol', () => {
     [
       'an unknown option',
       { from: FROM, strictness: 1 },
-      'There is no option strictness: proxyProtocol knows from, others, timeout, maxLength, onRefused.',
+      'There is no option strictness: proxyProtocol knows from, others, tls, timeout, maxLength, onRefused.',
     ],
     ['other others', { from: FROM, others: 'accept' }, "The option others must be 'refuse' or 'serve', not 'accept'."],
+    [
+      'something else than TLS',
+      { from: FROM, tls: { cert: '' } },
+      'The option tls must be true or false, not an object.',
+    ],
     [
       'no timeout',
       { from: FROM, timeout: 0 },
@@ -135,8 +140,8 @@ describe('the options of proxyProtocol', () => {
   it.each<ProxyProtocolOptions>([
     { from: FROM },
     { from: ['10.0.0.0/8', 'loopback, unix'] },
-    { from: () => true, others: 'serve', timeout: 1, maxLength: 65551, onRefused: () => undefined },
-    { from: FROM, others: undefined, timeout: undefined, maxLength: undefined, onRefused: undefined },
+    { from: () => true, others: 'serve', tls: true, timeout: 1, maxLength: 65551, onRefused: () => undefined },
+    { from: FROM, others: undefined, tls: undefined, timeout: undefined, maxLength: undefined, onRefused: undefined },
   ])('take %j', (options) => {
     const server = createNetServer()
     expect(proxyProtocol(server, options)).toBe(server)

@@ -600,7 +600,7 @@ describe('unix sockets', () => {
 
 describe('with proxyFix', () => {
   async function decided(
-    proxyFixOptions: ProxyFixOptions,
+    { tls: speaksTls, ...proxyFixOptions }: ProxyFixOptions & { readonly tls?: boolean },
     header: string | Buffer,
     ...lines: string[]
   ): Promise<unknown> {
@@ -609,7 +609,7 @@ describe('with proxyFix', () => {
       const { encrypted } = req.socket as { encrypted?: boolean }
       res.end(JSON.stringify({ client: client.address, peer: peer.address, scheme, trusted, encrypted }))
     }
-    const { port } = await listening(proxyFix(http.createServer(listener), proxyFixOptions))
+    const { port } = await listening(proxyFix(http.createServer(listener), proxyFixOptions), { tls: speaksTls })
     const request = LAST_REQUEST.replace('\r\n\r\n', ['', ...lines, '', ''].join('\r\n'))
     const text = await exchange(port, Buffer.concat([Buffer.from(header), Buffer.from(request)]))
     return JSON.parse(bodiesOf(text)[0] ?? 'null')
@@ -646,16 +646,25 @@ describe('with proxyFix', () => {
   })
 
   it.each([
-    ['that the client spoke', sslTlv(1, 0, []), 'https'],
-    ['that it did not', sslTlv(0, 0, []), 'http'],
-  ])('the scheme is by the TLS %s with the sender', async (_, tlv, scheme) => {
-    expect(await decided({ trustedProxies: [] }, version2({ tlvs: [tlv] }))).toStrictEqual({
+    ['that the client spoke', version2({ tlvs: [sslTlv(1, 0, [])] }), false, 'https'],
+    ['that the client spoke, whatever all others do', version2({ tlvs: [sslTlv(1, 0, [])] }), true, 'https'],
+    ['that it did not', version2({ tlvs: [sslTlv(0, 0, [])] }), false, 'http'],
+    ['that it did not, though all others do', version2({ tlvs: [sslTlv(0, 0, [])] }), true, 'http'],
+    ['that is not told of', version2(), false, 'http'],
+    ['that all clients speak, though it is not told of', version2(), true, 'https'],
+    ['that all clients speak, in version 1', HEADER, true, 'https'],
+  ])('the scheme is by the TLS %s with the sender', async (_, header, speaksTls, scheme) => {
+    expect(await decided({ trustedProxies: [], tls: speaksTls }, header)).toStrictEqual({
       client: '203.0.113.7',
       peer: '203.0.113.7',
       scheme,
       trusted: false,
       encrypted: scheme === 'https',
     })
+  })
+
+  it('the connections of the sender itself are as they are', async () => {
+    expect(await decided({ trustedProxies: [], tls: true }, 'PROXY UNKNOWN\r\n')).toMatchObject({ scheme: 'http' })
   })
 
   it('the info is had from a fixed request, its response, and both their sockets', async () => {
