@@ -14,10 +14,12 @@ import https from 'node:https'
 import net from 'node:net'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import { proxyFix } from './middleware/proxy-fix.ts'
-import { type NodeResponse, refuseWith } from './middleware/refusal.ts'
-import { wrapServer } from './middleware/whole-server.ts'
+import { answerOnResponse, refused } from './middleware/answer.ts'
+import { type FunctionHandler, wrapHandler } from './middleware/handler.ts'
 import { fixOf } from './request/fixed.ts'
-import { fixNodeRequest, type NodeRequest } from './request/node.ts'
+import { fixNodeRequest } from './request/node.ts'
+import type { NodeRequest } from './request/node-request.ts'
+import type { NodeResponse } from './request/node-response.ts'
 import { warnOnce } from './request/warn-once.ts'
 import { inVariables, optionsFrom } from './server/environment.ts'
 import { ProxyFixError } from './trust/error.ts'
@@ -64,21 +66,25 @@ function fixEveryServer(policy: TrustPolicy): void {
     if (fix?.policy !== policy) return fixAndAdmit(req, second) === true
     // On the channel, or by another server that hands its requests on.
     const { refusal } = fix.decision
-    if (refusal !== undefined) refuseWith(second as NodeResponse, refusal) // the channel tells of no upgrades
+    if (refusal !== undefined) answerOnResponse(second as NodeResponse, refused(refusal), req.method === 'HEAD') // the channel tells of no upgrades
     return refusal === undefined
   }
+  const around = (call: FunctionHandler, self: unknown, args: unknown[]): unknown =>
+    admit(args[0] as NodeRequest, args[1]) && Reflect.apply(call, self, args)
 
   const wrapped = new WeakSet<object>()
+  const wrapOnce = (server: net.Server): void => {
+    if (wrapped.has(server)) return
+    wrapped.add(server)
+    wrapHandler(server, around, NAME)
+  }
   // Those of HTTP/2 are not exported; they get to net.Server's. The others' own may be patched so that they do not.
   for (const { prototype } of [net.Server, http.Server, https.Server]) {
-    atFirstEvent(prototype as Emitting, (server) => {
-      if (wrapped.has(server)) return
-      wrapped.add(server)
-      wrapServer(server, admit)
-    })
+    atFirstEvent(prototype as Emitting, wrapOnce)
   }
   subscribe('http.server.request.start', (message) => {
-    const { request } = message as { request: NodeRequest } // as Node documents it
+    const { request, server } = message as { request: NodeRequest; server: net.Server } // as Node documents it
+    wrapOnce(server) // one whose events take another way
     // Node has yet to look whether there is a Host, and must not find the one that a proxy forwarded.
     if (request.headers.host !== undefined && fixOf(request) === undefined) fixNodeRequest(request, policy)
   })

@@ -4,6 +4,21 @@
  */
 
 export { proxyFix } from './middleware/proxy-fix.ts'
+export type { Answer, PlainAnswer } from './middleware/answer.ts'
+export { connect, type ConnectMiddleware } from './middleware/connect.ts'
+export { HeaderRewriter } from './middleware/header-rewriter.ts'
+export type { HeaderRules, RewriteTable } from './middleware/header-table.ts'
+export { mount, type Mounted } from './middleware/mount.ts'
+export { allowHosts } from './middleware/rewriters/allow-hosts.ts'
+export { realIp } from './middleware/rewriters/real-ip.ts'
+export { requestId, type RequestIdOptions } from './middleware/rewriters/request-id.ts'
+export {
+  type HstsOptions,
+  securityRedirect,
+  type SecurityRedirectOptions,
+} from './middleware/rewriters/security-redirect.ts'
+export { serverTiming } from './middleware/rewriters/server-timing.ts'
+export { stack, type StackItem } from './middleware/stack.ts'
 export type {
   CallableHandler,
   FetchHandler,
@@ -11,12 +26,15 @@ export type {
   FunctionHandler,
   Handler,
   Middleware,
-  ServerLike,
 } from './middleware/handler.ts'
+export type { ServerLike } from './middleware/whole-server.ts'
 export { type ConnectionAttributes, connectionAttributes } from './request/attributes.ts'
 export { clientKey, type ClientKeyOptions } from './request/client-key.ts'
 export { fixRequest } from './request/fix-request.ts'
 export { connectionInfo, type FixedConnectionInfo } from './request/fixed.ts'
+export type { RewritableHeaders } from './request/rewritable-headers.ts'
+export type { RewritableClient, RewritableRequest } from './request/rewritable-request.ts'
+export type { ResponseHeaders, RewritableResponse } from './request/rewritable-response.ts'
 export { unwrapSocket } from './request/socket-view.ts'
 export { forwardingHeaders, type ForwardingHeadersOptions } from './request/upstream-headers.ts'
 export { warnOnce, type WarnOnceOptions } from './request/warn-once.ts'

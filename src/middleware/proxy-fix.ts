@@ -10,18 +10,20 @@ import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from '../request/fetch.ts'
-import { fixNodeRequest, isNodeRequest, type NodeRequest } from '../request/node.ts'
-import { unwrapSocket } from '../request/socket-view.ts'
+import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
+import { fixNodeRequest } from '../request/node.ts'
+import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
+import type { NodeResponse } from '../request/node-response.ts'
+import { connectionOf } from '../request/node-socket.ts'
+import { answerAsResponse, answerOnResponse, answerOnSocket, type RawSocket, refused, textAnswer } from './answer.ts'
 import {
-  type CallableHandler,
   type FetchHandler,
   type FunctionHandler,
   type Handler,
+  markMiddleware,
   type Middleware,
   wrapHandler,
 } from './handler.ts'
-import { isServer, wrapServer } from './whole-server.ts'
-import { type NodeResponse, type RawSocket, refusalResponse, refuseOnSocket, refuseWith } from './refusal.ts'
 
 /**
  * Wraps a handler so that every way to read a request gives the same, trusted answer: who the client is, and
@@ -64,9 +66,9 @@ export function proxyFix(...args: readonly unknown[]): unknown {
     )
   }, policy)
   // Three parameters: restify takes one with fewer for a handler that never calls `next`.
-  return function proxyFixMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
+  return markMiddleware(function proxyFixMiddleware(subject: Handler, res: unknown, next: unknown): unknown {
     return isNodeRequest(subject) ? connect(subject, res, next) : wrap(subject, policy)
-  }
+  })
 }
 
 /** What `app.use()` takes. */
@@ -81,8 +83,6 @@ function areOptions(value: unknown): boolean {
 }
 
 function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
-  if (isServer(handler)) return wrapServer(handler, (req, second) => admit(req, second, policy))
-
   function fixed(call: FunctionHandler, self: unknown, args: unknown[]): unknown {
     const request = args[0]
     if (isNodeRequest(request)) return callNode(call, self, args, request)
@@ -98,13 +98,15 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
   }
 
   function callFetch(call: FunctionHandler, self: unknown, args: unknown[], received: Request): unknown {
+    // No Request can be made with such a method, only platforms do, and a fixed one is made anew.
+    if (NO_FETCH_METHODS.has(received.method)) return answerAsResponse(textAnswer(501, 'Not implemented.\n'))
     const { request, fix, platformArgs } = fixFetchRequest(received, policy, args.slice(1))
     const { refusal } = fix.decision
-    if (refusal !== undefined) return refusalResponse(refusal)
+    if (refusal !== undefined) return answerAsResponse(refused(refusal))
     return Reflect.apply(call, self, [request, ...platformArgs])
   }
 
-  return wrapHandler(handler as CallableHandler, fixed, 'proxyFix') as H // it is no server
+  return wrapHandler(handler, fixed, 'proxyFix')
 }
 
 /**
@@ -113,10 +115,10 @@ function wrap<H extends Handler>(handler: H, policy: TrustPolicy): H {
  * @returns Whether the app may see it; `false` when it was refused and answered.
  */
 function admit(req: NodeRequest, second: unknown, policy: TrustPolicy): boolean {
-  const ownsConnection = second !== undefined && unwrapSocket(second) === unwrapSocket(req.socket)
-  const { refusal } = fixNodeRequest(req, policy, ownsConnection).decision
+  const connection = connectionOf(req, second)
+  const { refusal } = fixNodeRequest(req, policy, connection).decision
   if (refusal === undefined) return true
-  if (ownsConnection) refuseOnSocket(second as RawSocket, refusal)
-  else refuseWith(second as NodeResponse, refusal)
+  if (connection !== undefined) answerOnSocket(second as RawSocket, refused(refusal))
+  else answerOnResponse(second as NodeResponse, refused(refusal), req.method === 'HEAD')
   return false
 }

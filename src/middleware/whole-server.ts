@@ -1,10 +1,16 @@
 /**
  * How is a whole server wrapped? Every event that carries a request comes out of `emit`, so that is where requests are
- * fixed: before all listeners, those that are there and those to come, and before whatever else watches the server.
+ * met: before all listeners, those that are there and those to come, and before whatever else watches the server.
  */
 
-import { isNodeRequest, type NodeRequest } from '../request/node.ts'
-import type { ServerLike } from './handler.ts'
+import { isNodeRequest } from '../request/node-request.ts'
+
+/** A server of `node:http`, `node:https` or `node:http2`. */
+export interface ServerLike {
+  readonly listening: boolean
+  address(): unknown
+  emit(event: never, ...args: never[]): boolean
+}
 
 type Emit = (this: object, event: unknown, ...args: unknown[]) => boolean
 
@@ -29,16 +35,19 @@ export function isServer(value: unknown): value is ServerLike {
 
 /**
  * Wraps a server in place.
- * @param admit Fixes a request; `false` when it has refused it, and no listener may see it.
+ * @param around Runs around each event that carries a request; `call` gives the listeners what it is called with.
  */
-export function wrapServer<S extends ServerLike>(server: S, admit: (req: NodeRequest, second: unknown) => boolean): S {
+export function wrapServer<S extends ServerLike>(
+  server: S,
+  around: (call: (...args: never[]) => unknown, self: unknown, args: unknown[]) => unknown,
+): S {
   const own = Object.hasOwn(server, 'emit') ? (server.emit as Emit) : undefined
   const emit: Emit = function (event, ...args) {
-    const [request, second] = args
-    if (REQUEST_EVENTS.has(event) && isNodeRequest(request) && !admit(request, second)) return true
     // Looked up now: what is patched into the class later (telemetry) is to see the request as well.
     const inner = own ?? (Object.getPrototypeOf(server) as { emit: Emit }).emit
-    return Reflect.apply(inner, this, [event, ...args])
+    if (!REQUEST_EVENTS.has(event) || !isNodeRequest(args[0])) return Reflect.apply(inner, this, [event, ...args])
+    const call = (...given: unknown[]): boolean => Reflect.apply(inner, this, [event, ...given])
+    return around(call, this, args) !== false // whoever answers the request by itself has heard the event
   }
   Object.defineProperty(server, 'emit', { value: emit, configurable: true, writable: true })
   return server

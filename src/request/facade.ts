@@ -32,10 +32,11 @@ export function unwrap<T>(value: T): T {
 }
 
 const handler: ProxyHandler<Shown> = {
-  get(shown, key) {
+  get(shown, key, receiver) {
     if (Object.hasOwn(shown, key)) return shown[key]
     const real = shown[REAL]
     const value: unknown = Reflect.get(real, key, real)
+    if (value === real) return receiver
     return typeof value === 'function' && key !== 'constructor' ? methods.of(value as AnyFunction) : value
   },
   set(shown, key, value) {
@@ -113,7 +114,9 @@ const methods = new Wrappers<AnyFunction>(
     new Proxy(method, {
       apply(target, self: unknown, args: unknown[]) {
         const real = unwrap(self)
-        const result: unknown = Reflect.apply(target, real, args)
+        // What was read wrapped may come back to be compared with what is there: a listener that was kept on a socket.
+        const given = args.map((arg) => (typeof arg === 'function' ? methods.original(arg as AnyFunction) : arg))
+        const result: unknown = Reflect.apply(target, real, given)
         return result === real ? self : result
       },
     }),

@@ -7,18 +7,21 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
+import type { Decided } from '../trust/amend.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision, ReadableFacts } from '../trust/resolve.ts'
+import type { ReadableFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { noteProvenance } from '../trust/provenance.ts'
 import { decide } from './decide.ts'
-import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
+import { markFetch, NO_HOST, remake, splitUrl } from './fetch-request.ts'
+import { type Fix, fixOf, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
-import { fixNodeRequest, isNodeRequest, type NodeRequest } from './node.ts'
-import { carryRoute } from './platform/bun.ts'
+import { fixNodeRequest } from './node.ts'
+import { isNodeRequest, type NodeRequest } from './node-request.ts'
 import { platformArgument } from './platform/platform.ts'
 import { carryServerFields, type ServerRequest, srvx } from './platform/srvx.ts'
 import { placePrefix } from './prefix-mode.ts'
+import { type Rewritten, rewrittenOf } from './rewritten.ts'
 
 /** Whether this is the first argument of a Fetch handler. */
 export function isFetchRequest(value: unknown): value is Request {
@@ -52,12 +55,14 @@ export function fixFetchRequest(
   policy: TrustPolicy,
   platformArgs: readonly unknown[] = [],
 ): FixedFetchRequest {
+  const [first, ...others] = platformArgs
   const before = fixOf(request)
   if (before !== undefined) {
     reportTwice()
-    return { request, fix: before, platformArgs }
+    const platform = incomingOf(request, first) === undefined ? platformArgument(first, request) : undefined
+    const shown = platform === undefined ? platformArgs : [platform.show(before.decision.client, request), ...others]
+    return { request, fix: before, platformArgs: shown }
   }
-  const [first, ...others] = platformArgs
   const { prefixMode } = policy.checked
   const rules = HeaderRules.of(policy)
   const incoming = incomingOf(request, first)
@@ -71,14 +76,28 @@ export function fixFetchRequest(
   }
   const platform = platformArgument(first, request)
   const server = srvx(request)
-  const decision = decide(policy, new FetchFacts(request, (platform ?? server)?.peer, policy))
+  const { client: peer = (platform ?? server)?.peer, mount } = rewrittenOf(request)
+  const decision = decide(policy, new FetchFacts(request, peer, policy))
   const { authority, target } = splitUrl(request.url)
   const placed = placePrefix(target, decision.prefix, prefixMode)
-  const fix = { decision, policy, publicTarget: placed.public }
+  const fix = { decision, policy, publicTarget: placed.public, ...(mount && below(mount, decision.prefix, prefixMode)) }
   const shown = showOnRequest(request, fix, authority || NO_HOST, placed.route, rules)
   server?.show(decision.client, shown)
   if (platform === undefined) return { request: shown, fix, platformArgs }
   return { request: shown, fix, platformArgs: [platform.show(decision.client, shown), ...others] }
+}
+
+/** What a request that was mounted further down before the fix has for its target and its mount path. */
+function below(
+  { path, publicTarget }: NonNullable<Rewritten['mount']>,
+  prefix: string,
+  mode: Parameters<typeof placePrefix>[2],
+): Pick<Fix, 'publicTarget' | 'mountPath'> {
+  const placed = placePrefix(publicTarget, prefix, mode)
+  return {
+    publicTarget: placed.public,
+    mountPath: (mode === 'url' || placed.public === publicTarget ? '' : prefix) + path,
+  }
 }
 
 /**
@@ -96,7 +115,7 @@ export function carryFix(incoming: NodeRequest, request: Request): Request {
 }
 
 /** The Node request that a bridge made this one from. */
-function incomingOf(request: ServerRequest, platform: unknown): NodeRequest | undefined {
+export function incomingOf(request: ServerRequest, platform: unknown): NodeRequest | undefined {
   const bindings = platform as { incoming?: unknown; server?: { incoming?: unknown } | null } | null | undefined
   // Hono takes `{ server }` beside values of the app's own as well.
   const incoming = bindings?.incoming ?? bindings?.server?.incoming ?? request.runtime?.node?.req
@@ -108,59 +127,23 @@ function routeOf({ url = '/' }: NodeRequest): string {
   return url.startsWith('/') ? url : `/${url}`
 }
 
-/** The authority in the URL of a Node request that names no valid host: nothing that the client could choose. */
-const NO_HOST = 'localhost'
-
 /**
  * @param fallback The authority of the URL when there is no valid host.
  * @param rules What becomes of the headers, if they are not right already.
  */
 function showOnRequest(request: Request, fix: Fix, fallback: string, route: string, rules?: HeaderRules): Request {
   const { hostname, host, scheme } = fix.decision
-  const url = new URL(`${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`).href
+  const url = `${httpScheme(scheme)}://${hostname === undefined ? fallback : host}${route}`
   const changes = rules === undefined ? [] : headerChanges(request.headers, fix.decision, rules)
-  if (url === request.url && changes.length === 0) {
-    carryServerFields(request, request, fix.decision.client)
-    markFetch(request, fix)
-    return request
-  }
-  // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
-  // where that is no host it would throw, so then it is only read.
-  const shown = new Request(url, hostname === undefined ? plainInit(request) : request)
-  for (const [name, value] of changes) {
-    if (value === undefined) shown.headers.delete(name)
-    else shown.headers.set(name, value)
-  }
+  const shown = remake(request, { url, changes, isHost: hostname !== undefined })
   carryServerFields(request, shown, fix.decision.client)
   markFetch(shown, fix)
   return shown
 }
 
-/** As much of a request as can be read without making the Request behind it. */
-function plainInit({ method, headers, body, signal }: Request): RequestInit {
-  const init = { method, headers, signal }
-  return body === null ? init : ({ ...init, body, duplex: 'half' } as RequestInit) // which not all types of it have
-}
-
-/** Marks a Fetch request, whose clones are fixed requests too. */
-function markFetch(request: Request, fix: Fix): void {
-  markFixed(request, fix)
-  Object.defineProperty(request, 'clone', { value: cloneFixed, configurable: true, writable: true })
-}
-
-/** `Request.prototype.clone`, with the fix carried over (contract rule 11). */
-function cloneFixed(this: Request): Request {
-  const { clone } = Object.getPrototypeOf(this) as Request
-  const copy = Reflect.apply(clone, this, [])
-  const fix = fixOf(this)
-  if (fix !== undefined) markFetch(copy, fix)
-  carryRoute(this, copy)
-  return copy
-}
-
 function headerChanges(
   headers: Headers,
-  decision: Decision,
+  decision: Decided,
   rules: HeaderRules,
 ): [name: string, value: string | undefined][] {
   const changes: [string, string | undefined][] = []
@@ -171,20 +154,6 @@ function headerChanges(
     if (after !== value) changes.push([name, after])
   }
   return changes
-}
-
-/**
- * Scheme, authority and the rest of a Request's URL, which has no userinfo. Bun gives a bare path when there is no host;
- * on a unix socket Deno writes `http+unix`, and for the host that the client names none of, the path of the socket.
- */
-function splitUrl(url: string): { scheme: string; authority: string; target: string } {
-  if (url.startsWith('/')) return { scheme: 'http', authority: '', target: url }
-  const schemeEnd = url.indexOf('://')
-  const pathAt = url.indexOf('/', schemeEnd + 3)
-  const scheme = url.slice(0, schemeEnd)
-  const target = url.slice(pathAt)
-  if (scheme === 'http+unix') return { scheme: 'http', authority: '', target }
-  return { scheme, authority: url.slice(schemeEnd + 3, pathAt), target }
 }
 
 /** The facts as received. `headers` are the request's own: nothing here changes them, an app that is given them may. */

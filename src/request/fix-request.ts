@@ -4,7 +4,8 @@ import { ProxyFixError } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { type TrustPolicy, trustPolicy } from '../trust/policy.ts'
 import { fixFetchRequest, isFetchRequest } from './fetch.ts'
-import { fixNodeRequest, isNodeRequest } from './node.ts'
+import { fixNodeRequest } from './node.ts'
+import { isNodeRequest } from './node-request.ts'
 
 /**
  * Fixes one request. A Node request is fixed in place and given back; a Fetch request is given back as it

@@ -3,10 +3,10 @@
  * registered symbol, so that two copies of the package (an app's and the server's) agree (contract rule 11).
  */
 
+import type { Decided } from '../trust/amend.ts'
 import type { ConnectionInfo } from '../trust/connection.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { reportOnce } from './report-once.ts'
 
@@ -14,11 +14,13 @@ const FIXED = Symbol.for('proxyfix.fixed')
 
 /** What stays with a request once it is fixed. */
 export interface Fix {
-  readonly decision: Decision
+  readonly decision: Decided
   /** What it was decided by. */
   readonly policy: TrustPolicy
   /** The request target as the client typed it: prefix and path, with the query. */
   readonly publicTarget: string
+  /** Where the app is mounted, when a rewriter has moved it; else that follows from the decision. */
+  readonly mountPath?: string | undefined
 }
 
 interface Fixable {

@@ -8,15 +8,15 @@
  * real thing (CVE-2025-64484, CVE-2026-33433).
  */
 
+import type { Decided } from '../trust/amend.ts'
 import { formatElement } from '../trust/forwarded.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
 
 /** What happens to the header of one name. */
 export interface HeaderRule {
   /** The value that was decided; `undefined` when there is none. */
-  readonly decided: (decision: Decision) => string | undefined
+  readonly decided: (decision: Decided) => string | undefined
   /**
    * `own`: the request's own word (Host), not a proxy's; set in every mode and never taken away. `secret`: between a
    * proxy and us, taken away in every mode. `forwarding`: as the mode says.
@@ -26,15 +26,15 @@ export interface HeaderRule {
   readonly bit: number
 }
 
-type Decided = HeaderRule['decided']
+type ValueOf = HeaderRule['decided']
 
-const OWN: Readonly<Record<string, Decided>> = {
+const OWN: Readonly<Record<string, ValueOf>> = {
   Host: ({ host }) => host,
   ':authority': ({ host }) => host,
   ':scheme': ({ scheme }) => httpScheme(scheme),
 }
 
-const VALUES: Readonly<Record<string, Decided>> = {
+const VALUES: Readonly<Record<string, ValueOf>> = {
   'X-Forwarded-For': address,
   'X-Forwarded-Proto': ({ scheme }) => scheme,
   'X-Forwarded-Host': ({ host }) => host,
@@ -122,7 +122,7 @@ export class HeaderRules {
   }
 
   /** What the header holds afterwards; `undefined`: it goes. */
-  valueAfter({ kind, decided }: HeaderRule, value: string, decision: Decision): string | undefined {
+  valueAfter({ kind, decided }: HeaderRule, value: string, decision: Decided): string | undefined {
     if (kind === 'own') return decided(decision) ?? value
     return this.#mode === 'normalize' && decision.trusted ? decided(decision) : undefined
   }
@@ -155,12 +155,12 @@ function add(rules: Map<string, HeaderRule>, name: string, rule: HeaderRule): vo
   rules.set(name.toLowerCase(), rule)
 }
 
-function address({ client }: Decision): string | undefined {
+function address({ client }: Decided): string | undefined {
   return client.address
 }
 
 /** One element of `Forwarded`; it tells no port, which readers of X-Forwarded-For would not see either. */
-function element({ client, scheme, host, hostname }: Decision): string | undefined {
+function element({ client, scheme, host, hostname }: Decided): string | undefined {
   return formatElement({
     for: client.address ?? client.node,
     proto: scheme,

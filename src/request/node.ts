@@ -8,44 +8,28 @@
  */
 
 import type { Endpoint } from '../trust/address.ts'
+import type { Decided } from '../trust/amend.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import type { Decision, ReadableFacts } from '../trust/resolve.ts'
+import type { ReadableFacts } from '../trust/resolve.ts'
 import { noteProvenance } from '../trust/provenance.ts'
-import { isSecure } from '../trust/scheme.ts'
 import { decide } from './decide.ts'
+import { distinct } from './header-lines.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
-import { familyOf, socketView, type SocketLike, unwrapSocket } from './socket-view.ts'
-
-/** What is read of `http.IncomingMessage` and `http2.Http2ServerRequest`; spelt out so that this file needs no `node:http`. */
-export interface NodeRequest {
-  readonly headers: { [name: string]: string | string[] | undefined }
-  readonly rawHeaders: string[]
-  headersDistinct?: unknown
-  socket: SocketLike
-  /** An old name of the socket, a property of its own in Node. */
-  client?: SocketLike
-  readonly method?: string | undefined
-  url?: string | undefined
-  originalUrl?: string
-  baseUrl?: string
-}
-
-/** Whether this is the first argument of a Node listener. */
-export function isNodeRequest(value: unknown): value is NodeRequest {
-  return typeof value === 'object' && value !== null && 'rawHeaders' in value && 'socket' in value
-}
+import type { NodeRequest } from './node-request.ts'
+import { showOnConnection, showOnView } from './node-socket.ts'
+import type { SocketLike } from './socket-view.ts'
 
 /**
  * Decides about a Node request and shows the answer on it, in place. A request that was fixed before stays
  * as it was decided.
  *
- * @param ownsConnection Whether this request has the TCP connection for itself (`upgrade`, `connect`): then
- * the real socket shows the client, as `ws` and socket.io read it from there.
+ * @param connection What the listener was given of a connection that the request has for itself (`upgrade`, `connect`):
+ * it shows the client, as `ws` and socket.io read it from there.
  */
-export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnection = false): Fix {
+export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, connection?: object): Fix {
   const before = fixOf(req)
   if (before !== undefined) {
     reportTwice()
@@ -55,7 +39,7 @@ export function fixNodeRequest(req: NodeRequest, policy: TrustPolicy, ownsConnec
   const { prefixMode, socket } = policy.checked
   const publicTarget = showTarget(req, decision.prefix, prefixMode)
   rewriteHeaders(req, decision, HeaderRules.of(policy))
-  if (socket && ownsConnection) showOnSocket(unwrapSocket(req.socket), decision)
+  if (socket && connection !== undefined) showOnConnection(req, connection, decision)
   else if (socket) showOnView(req, decision)
   const fix = { decision, policy, publicTarget }
   markFixed(req, fix)
@@ -122,11 +106,17 @@ const FIRST_LINE_ONLY = new Set([
 ])
 
 /**
- * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its
- * connection at once has its address forgotten, and must not pass for a proxy that way.
+ * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its connection
+ * at once has its address forgotten, and must not pass for a proxy that way. Nor does it where the server listens on a
+ * unix socket: it may be given connections of others.
  */
-function isUnixSocket({ server, _handle }: SocketLike): boolean {
-  return typeof server?.address?.() === 'string' || _handle?.constructor.name === 'Pipe'
+function isUnixSocket({ server, _server, _handle, _parent }: SocketLike): boolean {
+  const handle = _handle?.constructor.name
+  if (handle === 'Pipe') return true
+  if (handle === 'TCP') return false
+  if (_parent) return isUnixSocket(_parent) // TLS over it
+  // Closed, it still tells which server accepted it.
+  return typeof (_server ?? server)?.address?.() === 'string'
 }
 
 /** Whether a socket without an address had one, over TCP. */
@@ -181,7 +171,7 @@ function joined(value: string | string[] | undefined): string | undefined {
 }
 
 /** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
-function rewriteHeaders(req: NodeRequest, decision: Decision, rules: HeaderRules): void {
+function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules): void {
   const { headers, rawHeaders } = req
   const linesBefore = rawHeaders.length
   if (headers.host === undefined && decision.host !== undefined) {
@@ -203,7 +193,7 @@ function rewriteHeaders(req: NodeRequest, decision: Decision, rules: HeaderRules
 }
 
 /** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */
-function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decision, rules: HeaderRules): void {
+function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decided, rules: HeaderRules): void {
   let seen = 0
   let end = 0
   for (let index = 0; index < lines.length; index += 2) {
@@ -222,38 +212,9 @@ function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decisio
   lines.length = end
 }
 
-function distinct(lines: readonly string[]): Record<string, string[]> {
-  const values: Record<string, string[]> = Object.create(null)
-  for (let index = 0; index < lines.length; index += 2)
-    (values[lines[index]!.toLowerCase()] ??= []).push(lines[index + 1]!)
-  return values
-}
-
-function showOnView(req: NodeRequest, { client, scheme }: Decision): void {
-  const view = socketView(req.socket, client.address, client.port, isSecure(scheme))
-  if (req.client !== undefined) req.client = view
-  if (Object.hasOwn(req, 'socket')) {
-    req.socket = view
-    return
-  }
-  // HTTP/2's compatibility requests have getters there, two that know nothing of each other.
-  const property = { value: view, configurable: true, writable: true }
-  Object.defineProperties(req, { socket: property, connection: property })
-}
-
-function showOnSocket(socket: object, { client, scheme }: Decision): void {
-  const own = (value: unknown): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
-  Object.defineProperties(socket, {
-    remoteAddress: own(client.address),
-    remotePort: own(client.port),
-    remoteFamily: own(familyOf(client.address)),
-    encrypted: own(isSecure(scheme)),
-  })
-}
-
 /** Shows the target to route by, and gives back the one that the client typed. */
 function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFixOptions['prefixMode']>): string {
-  if (req.url === undefined || req.url === '*' || req.method === 'CONNECT') return '' // there is no path
+  if (req.url === undefined || isTunnel(req)) return '' // there is no path
   const url = originForm(req.url)
   if (url !== req.url) req.url = url
   // Inside a framework's mount, `url` has lost the mount path and `originalUrl` is the whole.
@@ -268,4 +229,9 @@ function showTarget(req: NodeRequest, prefix: string, mode: NonNullable<ProxyFix
   // In mode 'url', only where a framework made one before of the target without the prefix.
   if (mounted || (mode === 'url' && req.originalUrl !== undefined)) req.originalUrl = publicTarget
   return publicTarget
+}
+
+/** A CONNECT names the host to be connected with; but for one that opens a WebSocket over HTTP/2 (RFC 8441 §4). */
+function isTunnel({ method, headers }: NodeRequest): boolean {
+  return method === 'CONNECT' && headers[':protocol'] === undefined
 }

@@ -18,8 +18,12 @@ export interface SocketLike {
   readonly encrypted?: boolean
   readonly server?:
     { readonly maxHeadersCount?: number | null | undefined; readonly address?: () => unknown } | undefined
-  /** Node's own end of it, a `Pipe` where it is a unix socket. */
+  /** The server that accepted it, where `server` is the one that it was given to. */
+  readonly _server?: { readonly address?: () => unknown } | null | undefined
+  /** Node's own end of it, a `Pipe` where it is a unix socket, `null` when it is closed. */
   readonly _handle?: object | null | undefined
+  /** The socket below one that speaks TLS. */
+  readonly _parent?: SocketLike | null | undefined
 }
 
 /** The client as a socket shows its other end. */

@@ -7,6 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NodeRequest, sendNodeResponse } from 'srvx/node'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { carryFix } from '../request/fetch.ts'
+import { isFetchResponse } from '../request/fetch-response.ts'
+import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
 
 /** A listener of `request` events. */
 export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknown
@@ -42,14 +44,6 @@ function bridge(handler: FetchHandler): NodeListener {
   }
 }
 
-/** Methods that no Request can have (Fetch §2.2.1). */
-const NO_FETCH_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
-
-/** By its shape: a Response of another realm or package (srvx's FastResponse) is one too. */
-function isFetchResponse(value: unknown): value is Response {
-  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value && 'body' in value
-}
-
 /** The listener, with whatever it throws or rejects answered 500 and shown on standard error. */
 export function guarded(listener: NodeListener): NodeListener {
   return (req, res) => {
@@ -66,7 +60,7 @@ export function guarded(listener: NodeListener): NodeListener {
 
 /** A Fetch handler with two parameters looks like a Node listener, and its answer would be waited for in vain. */
 function refuseResponse(result: unknown): void {
-  if (!isFetchResponse(result) || 'writeHead' in result) return // Node handlers may well give back their `res`
+  if (!isFetchResponse(result)) return // Node handlers may well give back their `res`
   throw new TypeError(
     'A handler with two parameters is called as (req, res), and this one gave back a Response: serve { fetch: handler } instead.',
   )

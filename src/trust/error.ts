@@ -11,6 +11,10 @@ export type ProxyFixErrorCode =
   | 'ERR_PROXYFIX_OPTION'
   /** `connectionInfo` was asked about a request that no `proxyFix` has seen. */
   | 'ERR_PROXYFIX_NOT_FIXED'
+  /** A rewriter assigned a value to a request or a response that it cannot have; nothing was changed. */
+  | 'ERR_PROXYFIX_VALUE'
+  /** A rewriter or a middleware broke its contract: what it changed is decided or passed on, or what it gave back is nothing that can be. */
+  | 'ERR_PROXYFIX_REWRITE'
   /** The bundled server cannot listen where it was told to. */
   | 'ERR_PROXYFIX_BIND'
   /** The bundled server cannot load the app, or what it loaded is none. */
@@ -20,7 +24,8 @@ export type ProxyFixErrorCode =
 const BRAND = Symbol.for('proxyfix.ProxyFixError')
 
 /**
- * A mistake in how proxyfix was set up or called. It is never thrown because of what a client sent.
+ * A mistake in how proxyfix was set up or called. It is never thrown because of what a client sent, but for
+ * `ERR_PROXYFIX_VALUE`, where a rewriter assigns what a client sent.
  *
  * @example
  * try {

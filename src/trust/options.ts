@@ -5,9 +5,10 @@
  */
 
 import { type AddressSet, addressSet, type TrustPredicate } from './address-set.ts'
-import { parseAuthority } from './authority.ts'
+import { allowedHosts } from './allowed-hosts.ts'
 import { type ConnectionInfo, type Field, FIELD_NAMES, FIELDS } from './connection.ts'
 import { fail, show } from './error.ts'
+import { isHeaderName } from './header-text.ts'
 import { nearest } from './nearest.ts'
 import { checkSecret, type Secret, type SecretOption } from './secret.ts'
 
@@ -212,7 +213,8 @@ export function checkOptions(options: ProxyFixOptions): CheckedOptions {
     required: requiredFields(options.required, counts, settings),
     headers: choice('headers', options.headers, 'normalize'),
     onInvalid: choice('onInvalid', options.onInvalid, 'ignore'),
-    allowsHost: hostMatcher(options.allowedHosts),
+    allowsHost:
+      options.allowedHosts === undefined ? undefined : allowedHosts(options.allowedHosts, 'The option allowedHosts'),
     prefixMode: choice('prefixMode', options.prefixMode, 'mount'),
     socket,
     onDecision,
@@ -366,14 +368,12 @@ function singleHeader({ clientIpHeader, xFor, trustedProxies, secret }: ProxyFix
   return name
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
-
 /** Headers that mean something else, or that hold a list with rules of its own. */
 const TAKEN: readonly string[] = [...Object.values(SOURCES), 'Forwarded', 'Host', 'Cookie', 'Set-Cookie', 'Connection']
 
 /** The name of a header that an option names, in lower case. */
 function headerName(option: string, value: unknown): string {
-  if (typeof value !== 'string' || !TOKEN.test(value)) {
+  if (typeof value !== 'string' || !isHeaderName(value)) {
     const example = option === 'clientIpHeader' ? 'X-Real-IP' : 'X-Origin-Verify'
     fail(`The option ${option} must be the name of a header, like '${example}', not ${show(value)}.`)
   }
@@ -439,57 +439,4 @@ function requiredFields(
     }
     return field
   })
-}
-
-function hostMatcher(value: unknown): ((hostname: string) => boolean) | undefined {
-  if (value === undefined) return undefined
-  if (!Array.isArray(value)) {
-    fail(`The option allowedHosts must be a list like ['example.com', '.example.org'], not ${show(value)}.`)
-  }
-  const exact = new Set<string>()
-  const below = new Set<string>()
-  for (const entry of value as readonly unknown[]) {
-    const text =
-      typeof entry === 'string' ? entry : fail(`The option allowedHosts takes host names, not ${show(entry)}.`)
-    const subdomains = text.startsWith('.')
-    const name = allowedName(text, subdomains ? text.slice(1) : text)
-    exact.add(name)
-    if (subdomains) below.add(name)
-  }
-  return (hostname) => {
-    const name = withoutTrailingDot(hostname)
-    if (exact.has(name)) return true
-    for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
-      if (below.has(name.slice(dot + 1))) return true
-    }
-    return false
-  }
-}
-
-function allowedName(entry: string, text: string): string {
-  const authority = parseAuthority(text) ?? parseAuthority(toAscii(text) ?? '')
-  if (authority === undefined) {
-    fail(
-      `The option allowedHosts cannot take ${show(entry)}: write a host name like 'example.com', '.example.com' for all names below it, or an address ('[::1]' in brackets).`,
-    )
-  }
-  if (authority.port !== undefined) {
-    fail(
-      `The option allowedHosts cannot take ${show(entry)}: ports are not compared, so write ${show(authority.hostname)}.`,
-    )
-  }
-  return withoutTrailingDot(authority.hostname)
-}
-
-/** An international name in the form that goes over the wire (UTS #46), which only a URL parser knows. */
-function toAscii(text: string): string | undefined {
-  // Letters, marks, digits, dots and hyphens, some of them not ASCII: nothing that the parser could take for syntax
-  // or repair, as it would 192.0.2.
-  if (!/^[\p{L}\p{M}\p{N}.\-_]+$/u.test(text) || /^[\x20-\x7e]*$/.test(text)) return undefined
-  const url = `http://${text}/`
-  return URL.canParse(url) ? new URL(url).hostname : undefined
-}
-
-function withoutTrailingDot(name: string): string {
-  return name.endsWith('.') ? name.slice(0, -1) : name
 }

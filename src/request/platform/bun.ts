@@ -3,6 +3,7 @@
 import { fixOf } from '../fixed.ts'
 import { familyOf } from '../socket-view.ts'
 import type { PlatformArgument } from './argument.ts'
+import { rewrittenOf } from '../rewritten.ts'
 import { receivedOf, remember } from './received.ts'
 
 /** What is read of `Bun.Server`. */
@@ -53,8 +54,9 @@ function teach(server: Server): void {
   const { requestIP, upgrade, timeout } = server
   define(server, 'requestIP', (request) => {
     const fix = fixOf(request)
-    if (fix === undefined) return requestIP.call(server, request)
-    const { address, port = 0 } = fix.decision.client
+    const client = fix?.decision.client ?? rewrittenOf(request).client
+    if (client === undefined) return requestIP.call(server, receivedOf(request))
+    const { address, port = 0 } = client
     const family = familyOf(address)
     return address === undefined || family === undefined ? null : { address, family, port }
   })

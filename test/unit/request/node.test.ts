@@ -399,10 +399,10 @@ describe('the request target', () => {
     expect(seen).toStrictEqual([[href, href, 'app', 'app']])
   })
 
-  it('* has no path', async () => {
+  it('* is a path too: behind a host without a slash it would be part of the host', async () => {
     const text = requestText('OPTIONS * HTTP/1.1', 'Host: app', 'X-Forwarded-Prefix: /shop', 'Connection: close')
     const { seen } = await ask({ xPrefix: 1 }, text, (req) => [req.url, connectionInfo(req).url])
-    expect(seen).toStrictEqual([['*', 'http://app']])
+    expect(seen).toStrictEqual([['/*', 'http://app/shop/*']])
   })
 
   it.each<{ name: string; options: ProxyFixOptions; sent?: string; prefix?: string; expected: unknown }>([

@@ -1,0 +1,157 @@
+/**
+ * How do several apps share one path space? Each below a prefix: the longest that matches by whole segments serves the
+ * request, and the part of the path that matched moves to the request's prefix (Werkzeug's `DispatcherMiddleware`).
+ */
+
+import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
+import { isFetchRequest } from '../request/fetch.ts'
+import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
+import type { NodeResponse } from '../request/node-response.ts'
+import { connectionOf } from '../request/node-socket.ts'
+import { misuse, RequestDraft } from '../request/rewritable-request.ts'
+import { NodeSource, rewriteNode } from '../request/rewrite-node.ts'
+import { fail, show } from '../trust/error.ts'
+import { parsePrefix } from '../trust/prefix.ts'
+import { answerAsResponse, answerOnResponse, answerOnSocket, type RawSocket, textAnswer } from './answer.ts'
+import {
+  type CallableHandler,
+  describeNonHandler,
+  type FetchObject,
+  type FunctionHandler,
+  isHandler,
+} from './handler.ts'
+
+/** What `mount` makes of its apps: of objects with a `fetch` method a Fetch handler. */
+export type Mounted<H extends CallableHandler> = H extends FunctionHandler
+  ? H
+  : H extends FetchObject
+    ? H['fetch']
+    : never
+
+/** An app and where it is mounted. */
+interface Mount {
+  readonly path: string
+  /** Its segments, decoded. */
+  readonly segments: readonly string[]
+  readonly app: CallableHandler
+}
+
+/**
+ * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers. A request below none of them
+ * is answered 404, or goes to `next` where there is one.
+ *
+ * Segments are compared decoded (`/%61pp/x` is below `/app`), an encoded slash separates none, `/apple` is not below
+ * `/app`, and neither is `//app`. What is left of the path begins with one slash.
+ *
+ * `proxyFix` belongs in front: `proxyFix(mount({ … }), options)` puts the forwarded prefix before the path of the mount.
+ *
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a path or an app that cannot be.
+ * @see Werkzeug's `DispatcherMiddleware`.
+ * @example
+ * const app = mount({ '/shop': shop, '/admin': admin, '/': site })
+ */
+export function mount<H extends CallableHandler>(apps: Readonly<Record<string, H>>): Mounted<H> {
+  const mounts = mountsOf(apps)
+  function mounted(this: unknown, ...args: unknown[]): unknown {
+    const [request] = args
+    if (isNodeRequest(request)) return dispatchNode(this, mounts, request, args)
+    if (isFetchRequest(request)) return dispatchFetch(this, mounts, request, args)
+    throw misuse(
+      'What mount() made was called without a request: its first argument must be a Node or a Fetch request.',
+    )
+  }
+  // Whoever counts parameters is to see what the apps have: Node handlers have two, Fetch handlers one.
+  const length = Math.max(...mounts.map(({ app }) => (typeof app === 'function' ? app.length : 1)))
+  Object.defineProperty(mounted, 'length', { value: length, configurable: true })
+  return mounted as unknown as Mounted<H> // which calls the apps with the very arguments
+}
+
+function dispatchNode(self: unknown, mounts: readonly Mount[], req: NodeRequest, args: unknown[]): unknown {
+  const draft = new RequestDraft(new NodeSource(req))
+  const connection = connectionOf(req, args[1])
+  const found = find(mounts, draft.url)
+  if (found === undefined) {
+    const next = args[2]
+    if (typeof next === 'function') return next() as unknown
+    return connection === undefined
+      ? answerOnResponse(args[1] as NodeResponse, NOT_FOUND, req.method === 'HEAD')
+      : answerOnSocket(args[1] as RawSocket, NOT_FOUND)
+  }
+  const { place, url } = found
+  if (place.path !== '') {
+    draft.descend(place.path, url)
+    rewriteNode(req, draft.close()!, connection)
+  }
+  return callApp(place, self, args)
+}
+
+function dispatchFetch(self: unknown, mounts: readonly Mount[], request: Request, args: unknown[]): unknown {
+  const platformArgs = args.slice(1)
+  const draft = new RequestDraft(new FetchSource(request, platformArgs))
+  const found = find(mounts, draft.url)
+  if (found === undefined) return answerAsResponse(NOT_FOUND)
+  const { place, url } = found
+  if (place.path === '') return callApp(place, self, args)
+  draft.descend(place.path, url)
+  const shown = rewriteFetch(request, draft.close()!, platformArgs)
+  return callApp(place, self, [shown.request, ...shown.platformArgs])
+}
+
+const NOT_FOUND = textAnswer(404, 'Not found.\n')
+
+function callApp({ app, path }: Mount, self: unknown, args: unknown[]): unknown {
+  if (typeof app === 'function') return Reflect.apply(app, self, args)
+  if (!isNodeRequest(args[0])) return Reflect.apply(app.fetch, app, args)
+  throw misuse(
+    `The app mounted at '${path || '/'}' has a fetch method, and was called with a Node request: mount Node handlers, or serve the Fetch apps over a bridge.`,
+  )
+}
+
+/** The mount that a target is below, and what is left of the target. */
+function find(mounts: readonly Mount[], target: string): { place: Mount; url: string } | undefined {
+  const queryAt = target.indexOf('?')
+  const path = queryAt === -1 ? target : target.slice(0, queryAt)
+  const parts = path.split('/').slice(1) // which begins with a slash; `*` is below nothing but the root
+  for (const place of mounts) {
+    const depth = place.segments.length
+    if (parts.length < depth || !place.segments.every((segment, index) => decoded(parts[index]!) === segment)) continue
+    // One slash: `//evil.example`, left over from `/app//evil.example`, is a host to whoever resolves it as a URL.
+    const rest = depth === 0 ? path : `/${parts.slice(depth).join('/').replace(/^\/+/, '')}`
+    return { place, url: queryAt === -1 ? rest : rest + target.slice(queryAt) }
+  }
+  return undefined
+}
+
+/** A path as it goes over the wire; nothing for what cannot. */
+function encoded(path: string): string {
+  try {
+    return encodeURI(path)
+  } catch {
+    return ''
+  }
+}
+
+function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+function mountsOf(apps: unknown): readonly Mount[] {
+  if (typeof apps !== 'object' || apps === null || Object.keys(apps).length === 0) {
+    fail(`mount needs an object of paths and apps like { '/shop': shop, '/': site }, not ${show(apps)}.`)
+  }
+  const mounts = Object.entries(apps).map(([key, app]: [string, unknown]): Mount => {
+    const path = parsePrefix(key) ?? parsePrefix(encoded(key))
+    if (path === undefined) fail(`mount cannot take the path ${show(key)}: write one like '/shop' or '/'.`)
+    if (!isHandler(app)) fail(`mount cannot take what is at ${show(key)}, ${describeNonHandler(app)}.`)
+    return { path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
+  })
+  const paths = mounts.map(({ segments }) => segments.join('/'))
+  const twice = mounts.find((_, index) => paths.indexOf(paths[index]!) !== index)
+  if (twice !== undefined) fail(`mount has two apps at '${twice.path || '/'}': a slash at the end makes no difference.`)
+  return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
+}

@@ -1,0 +1,100 @@
+/**
+ * How does another URL show on a Fetch Request? By another Request: a Request cannot be changed in place, its URL is
+ * fixed, its headers may be locked (Deno, Workers). Method, streamed body, signal and the platform's own fields go over,
+ * and nothing is buffered.
+ */
+
+import { type Fix, fixOf, markFixed } from './fixed.ts'
+import { carryRoute } from './platform/bun.ts'
+import { noteRewritten, type Rewritten, rewrittenOf } from './rewritten.ts'
+
+/** The authority in the URL of a request that names no valid host: nothing that the client could choose. */
+export const NO_HOST = 'localhost'
+
+/** Methods that no Request can be made with (Fetch §2.2.1). */
+export const NO_FETCH_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
+
+/** What is to show on a Request. */
+export interface Remaking {
+  readonly url: string
+  /** Headers; `undefined` for one that goes. */
+  readonly changes: Iterable<readonly [name: string, value: string | undefined]>
+  /** Whether the request names a valid host. */
+  readonly isHost: boolean
+  readonly method?: string | undefined
+}
+
+/** The Request that shows this: the same one, when there is nothing else to show. */
+export function remake(request: Request, { url: text, changes, isHost, method }: Remaking): Request {
+  const url = new URL(text).href
+  const list = [...changes]
+  const hasMethod = method === undefined || method === request.method
+  if (url === request.url && list.length === 0 && hasMethod) return request
+  // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
+  // where that is no host it would throw, so then it is only read.
+  let made = new Request(url, isHost ? request : plainInit(request))
+  if (!hasMethod) made = withMethod(made, method)
+  for (const [name, value] of list) {
+    if (value === undefined) made.headers.delete(name)
+    else made.headers.set(name, value)
+  }
+  return made
+}
+
+function withMethod(request: Request, method: string): Request {
+  if (request.body === null || (method !== 'GET' && method !== 'HEAD')) return new Request(request, { method })
+  // They have no body in Fetch; `cf` is what Workers keep beside it.
+  const { url, headers, signal } = request
+  void request.body.cancel()
+  const made = new Request(url, { method, headers, signal, ...('cf' in request && { cf: request.cf }) } as RequestInit)
+  for (const name of ['content-length', 'content-type', 'transfer-encoding']) made.headers.delete(name)
+  return made
+}
+
+/** As much of a request as can be read without making the Request behind it. */
+function plainInit({ method, headers, body, signal }: Request): RequestInit {
+  const init = { method, headers, signal }
+  return body === null ? init : ({ ...init, body, duplex: 'half' } as RequestInit) // which not all types of it have
+}
+
+/** Marks a Fetch request, whose clones are fixed requests too. */
+export function markFetch(request: Request, fix: Fix): void {
+  markFixed(request, fix)
+  keepOnClone(request)
+}
+
+/** Notes on a Fetch request, and so on its clones, what it cannot show. */
+export function markRewritten(request: Request, rewritten: Rewritten): void {
+  noteRewritten(request, rewritten)
+  keepOnClone(request)
+}
+
+function keepOnClone(request: Request): void {
+  Object.defineProperty(request, 'clone', { value: cloneMarked, configurable: true, writable: true })
+}
+
+/** `Request.prototype.clone`, with what is known of the request carried over (contract rule 11). */
+function cloneMarked(this: Request): Request {
+  const { clone } = Object.getPrototypeOf(this) as Request
+  const copy = Reflect.apply(clone, this, [])
+  const fix = fixOf(this)
+  if (fix === undefined) markRewritten(copy, rewrittenOf(this))
+  else markFetch(copy, fix)
+  carryRoute(this, copy)
+  return copy
+}
+
+/**
+ * Scheme, authority and the rest of a Request's URL, which has no userinfo. Bun gives a bare path when there is no host;
+ * on a unix socket Deno writes `http+unix`, and for the host that the client names none of, the path of the socket.
+ */
+export function splitUrl(url: string): { scheme: string; authority: string; target: string } {
+  if (url.startsWith('/')) return { scheme: 'http', authority: '', target: url }
+  const schemeEnd = url.indexOf('://')
+  if (schemeEnd === -1) return { scheme: 'http', authority: '', target: '/' } // the target of a CONNECT, on Bun
+  const pathAt = url.indexOf('/', schemeEnd + 3)
+  const scheme = url.slice(0, schemeEnd)
+  const target = url.slice(pathAt)
+  if (scheme === 'http+unix') return { scheme: 'http', authority: '', target }
+  return { scheme, authority: url.slice(schemeEnd + 3, pathAt), target }
+}
