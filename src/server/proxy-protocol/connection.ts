@@ -57,10 +57,10 @@ export function proxyProtocolInfo(subject: object): ProxyProtocolInfo | undefine
 
 /**
  * Lets a socket show what its header said.
- * @param isEncrypted Whether the client spoke TLS with the proxy, and what follows on this socket is none. Nothing else
- * would tell of it: headers of the proxy's are not believed, as the client is the peer now.
+ * @param spokeTls Whether the client spoke TLS with the proxy. Nothing else would tell of it: headers of the proxy's are
+ * not believed, as the client is the peer now.
  */
-export function showOnSocket(socket: object, info: ProxyProtocolInfo, isEncrypted: boolean): void {
+export function showOnSocket(socket: object, info: ProxyProtocolInfo, spokeTls: boolean): void {
   Object.defineProperty(socket, INFO, { value: info, configurable: true })
   if (info.source === undefined) return
   const { source, family } = info
@@ -73,6 +73,6 @@ export function showOnSocket(socket: object, info: ProxyProtocolInfo, isEncrypte
     remotePort: own(source.port),
     remoteFamily: own(familyOf(address)),
     ...(isUnix && { localAddress: own(undefined), localPort: own(undefined), localFamily: own(undefined) }),
-    ...(isEncrypted && { encrypted: own(true) }),
+    ...(spokeTls && { encrypted: own(true) }),
   })
 }

@@ -11,7 +11,7 @@
  */
 
 import { Server, type Socket } from 'node:net'
-import { Server as TlsServer, TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { reportOnce } from '../../request/report-once.ts'
 import { canonicalPeer, type Endpoint, readPeer } from '../../trust/address.ts'
 import { fail, show } from '../../trust/error.ts'
@@ -58,7 +58,6 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
   const held = new Set<Socket>()
   waiting.set(server, held)
   const infos = new WeakMap<object, ProxyProtocolInfo>()
-  const isPlain = !(server instanceof TlsServer)
 
   intercept(server, 'emit', (proceed, args) => {
     const [event, ...values] = args
@@ -88,7 +87,7 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
         held.delete(socket)
         if (info === undefined) return
         infos.set(socket, info)
-        showOnSocket(socket, info, isPlain && spokeTls(info))
+        showOnSocket(socket, info, spokeTls(info))
         serve()
         // It may have ended before anybody listened; Node tells that once only.
         if (socket.readableEnded) socket.emit('end')
@@ -189,7 +188,6 @@ function read(socket: Socket): Buffer | null {
 }
 
 function refuse(socket: Socket, { onRefused }: CheckedOptions, refusal: ProxyProtocolRefusal): void {
-  socket.on('error', () => undefined) // nobody else listens, and it is over
   socket.destroy()
   if (onRefused === undefined) {
     const { address = 'a unix socket' } = refusal.sender

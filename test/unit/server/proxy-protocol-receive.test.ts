@@ -397,9 +397,18 @@ describe('a connection', () => {
       socket.on('end', () => socket.end(shown(socket))),
     )
     const { port } = await listening(server)
-    const socket = await connected(port)
-    socket.end(HEADER)
-    expect(await textOf(socket)).toBe(SHOWN)
+    const { emit } = server
+    const client = net.connect({ port, host: '127.0.0.1', localAddress: SENDER })
+    // Header and end are there before anybody looks: both come in one turn.
+    server.emit = function (event: string, ...args: unknown[]) {
+      if (event !== 'connection') return Reflect.apply(emit, this, [event, ...args]) as boolean
+      client.end(HEADER, async () => {
+        for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+        Reflect.apply(emit, this, [event, ...args])
+      })
+      return true
+    }
+    expect(await textOf(client)).toBe(SHOWN)
   })
 
   it('that ends within its header is closed, and told of', async () => {
