@@ -22,9 +22,9 @@ export interface ProxyProtocolOptions {
    */
   readonly others?: 'refuse' | 'serve' | undefined
   /**
-   * Whether these proxies speak TLS with their clients, where their headers do not say it: stunnel, a TLS listener of an
-   * AWS load balancer. Then `encrypted` is true and the scheme `https`. A header with an SSL TLV decides for itself, and
-   * TLS that reaches the server needs nothing. @default false
+   * Whether these proxies speak TLS with their clients where their headers do not say it, as those of version 1 cannot.
+   * Then `encrypted` is true and the scheme `https`. A header with an SSL TLV decides for itself, and TLS that reaches
+   * the server needs nothing. @default false
    */
   readonly tls?: boolean | undefined
   /**

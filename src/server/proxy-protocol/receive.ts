@@ -77,7 +77,7 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
   function admit(socket: Socket, serve: () => unknown): unknown {
     const { remoteAddress, remotePort } = socket
     const sender = { address: canonicalPeer(remoteAddress), port: remotePort }
-    const isUnix = !remoteAddress && isUnixSocket(socket, server)
+    const isUnix = !remoteAddress && isUnixSocket(socket)
     const isListed = isUnix
       ? senders.hasUnaddressed()
       : readPeer(remoteAddress ?? '') && senders.hasRead(remoteAddress!)
@@ -114,9 +114,9 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
   }
 }
 
-/** That a socket has no address says nothing: one that was reset at once has lost it. */
-function isUnixSocket({ _handle }: Socket & { readonly _handle?: object | null }, server: Server): boolean {
-  return typeof server.address() === 'string' || _handle?.constructor.name === 'Pipe'
+/** By its handle: that it has no address says nothing, as one that was reset at once has lost it. */
+function isUnixSocket({ _handle }: Socket & { readonly _handle?: object | null }): boolean {
+  return _handle?.constructor.name === 'Pipe'
 }
 
 /** Events that carry a socket which speaks TLS over one that had a header. */

@@ -544,6 +544,22 @@ describe('closing', () => {
     expect(refusals).toStrictEqual([])
   })
 
+  it('between a header and its connection leaves nobody with a socket that is gone', async () => {
+    const served: Socket[] = []
+    const server = http.createServer(answer)
+    server.on('connection', (socket: Socket) => served.push(socket))
+    const { port } = await listening(server)
+    const { emit } = server
+    server.emit = function (event: string, ...args: unknown[]) {
+      const result = Reflect.apply(emit, this, [event, ...args]) as boolean
+      // Heard right after the header was read.
+      if (event === 'connection') (args[0] as Socket).on('readable', () => server.close())
+      return result
+    }
+    expect(await exchange(port, HEADER + LAST_REQUEST)).toBe('')
+    expect(served).toStrictEqual([])
+  })
+
   it('can be half of it, for whoever drains a server by himself', async () => {
     const server = http.createServer(answer)
     const { port, accepted } = await listening(server)
