@@ -4,7 +4,14 @@
  */
 
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from 'node:http'
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
 import { createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import { type AddressInfo, connect, createServer as createNetServer, type Server as NetServer } from 'node:net'
@@ -15,7 +22,7 @@ import { proxyProtocol, proxyProtocolInfo, type ProxyProtocolOptions } from '../
 import { parseResponses } from '../fixtures/raw-http.ts'
 import { selfSignedCertificate } from './certificate.ts'
 import { type RunningSender, type SenderName, SENDERS, startSender } from './proxy-protocol-senders.ts'
-import { ask, type HeaderLine } from './wire.ts'
+import type { HeaderLine } from './wire.ts'
 
 const HOST = 'www.example.com'
 /** The proxies, as the apps see them. */
@@ -204,19 +211,30 @@ const OWN_TESTS: Partial<Record<SenderName, (running: () => RunningSender) => vo
       expect(refusals).toStrictEqual([])
     })
 
-    it('60 clients that ask again and again over HAProxy are told apart', async () => {
-      const wrong: unknown[] = []
-      await Promise.all(
+    it('60 clients that ask again and again on their connections to HAProxy are told apart', async () => {
+      const { hostname, port } = new URL(`http://${running().at(8004)}`)
+      const answers = await Promise.all(
         Array.from({ length: 60 }, async (_, index) => {
-          const from = `127.0.3.${index + 1}`
+          const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+          const localAddress = `127.0.3.${index + 1}`
+          const ports = new Set<number>()
+          const seen: [status: number, client: string][] = []
           for (let round = 0; round < 5; round++) {
-            const { body } = await ask({ from, to: `http://${running().at(8004)}`, host: HOST })
-            const { client: seen } = JSON.parse(body) as Seen
-            if (seen !== from) wrong.push([from, seen])
+            const req = httpRequest({ agent, host: hostname, port, localAddress, headers: { Host: HOST } }).end()
+            const [res] = (await once(req, 'response')) as [IncomingMessage]
+            ports.add(res.socket.localPort ?? 0)
+            let body = ''
+            for await (const chunk of res) body += String(chunk)
+            seen.push([res.statusCode ?? 0, res.statusCode === 200 ? (JSON.parse(body) as Seen).client : body])
           }
+          agent.destroy()
+          return { localAddress, connections: ports.size, seen }
         }),
       )
-      expect(wrong).toStrictEqual([])
+      expect(answers.filter(({ localAddress, seen }) => seen.some(([, address]) => address !== localAddress))).toEqual(
+        [],
+      )
+      expect(new Set(answers.map(({ connections }) => connections))).toStrictEqual(new Set([1]))
     })
   },
   hitch: (running) => {
