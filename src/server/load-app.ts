@@ -6,24 +6,23 @@
  */
 
 import type { Server } from 'node:http'
-import { pathToFileURL } from 'node:url'
 import { describeNonHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
 import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { findAppFile } from './app-file.ts'
 import { parseAppSpec } from './app-spec.ts'
-import { placeOf, summaryOf } from './app-stack.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
+import { type Exports, importModule, settled } from './import-module.ts'
 
 /** Tried in this order when no export is named. */
 const USUAL_EXPORTS = ['default', 'app', 'application', 'handler']
 const FACTORIES: readonly string[] = ['createApp', 'create_app', 'makeApp', 'make_app']
 
+const CODE = 'ERR_PROXYFIX_APP'
+
 /** What a spec can name: a handler, or a server that does not listen by itself. */
 export type LoadedApp = CallableHandler | Server
-
-type Exports = Readonly<Record<string, unknown>>
 
 /** What was found, and what to call it in a sentence. */
 interface Found {
@@ -47,33 +46,18 @@ interface Found {
 export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<LoadedApp> {
   const { path, names, args } = parseAppSpec(spec)
   const file = findAppFile(path, options.cwd ?? process.cwd())
-  const exports = await load(file, path)
+  const exports = await importModule(file, path, CODE)
   const found = names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
   // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.
   const served =
     made.value instanceof Promise
       ? made.value
-      : await finished(servedFor(made.value), () => `${quote(made.name)} of ${path} could not be made ready`)
+      : await settled(servedFor(made.value), `${quote(made.name)} of ${path} could not be made ready`, CODE)
   if (isServer(served)) return notListening(served as Server, made.name, path)
   if (isHandler(served)) return served
   const what = exportInstead(served) ?? describeNonHandler(served)
   fail(`${quote(made.name)} of ${path} cannot be served: it is ${what}.`)
-}
-
-async function load(file: string, path: string): Promise<Exports> {
-  try {
-    return await finished(import(pathToFileURL(file).href) as Promise<Exports>, () => `${path} could not be loaded`)
-  } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined
-    if (
-      /\.[cm]?tsx?$/.test(file) &&
-      (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
-    ) {
-      fail(`${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`)
-    }
-    throw error
-  }
 }
 
 function pickNamed(exports: Exports, names: readonly string[], path: string): Found {
@@ -137,35 +121,16 @@ async function makeApp(
     )
   }
   const call = `${name}()`
-  const app = await finished(
+  const app = await settled(
     // In a promise, so that what it throws at once is like what it rejects with.
     Promise.resolve().then(() => Reflect.apply(value as (...given: unknown[]) => unknown, owner, args ?? [])),
-    () => `The factory ${quote(name)} of ${path} failed`,
+    `The factory ${quote(name)} of ${path} failed`,
+    CODE,
   )
   if (app === undefined || app === null) {
     fail(`The factory ${quote(name)} of ${path} returned ${app === null ? 'null' : 'nothing'}: let it return the app.`)
   }
   return { name: call, value: app }
-}
-
-/**
- * What the app's own code settles with. A failure is told in a sentence, with what was thrown as its cause; so is that
- * the process would end although it has not settled, as it waits for what never comes.
- */
-async function finished<T>(work: Promise<T>, what: () => string): Promise<T> {
-  let stop = (): void => undefined
-  const stuck = new Promise<never>((_, reject) => {
-    const onIdle = (): void => reject(new Error('it awaits something that never comes'))
-    process.once('beforeExit', onIdle)
-    stop = () => void process.off('beforeExit', onIdle)
-  })
-  try {
-    return await Promise.race([work, stuck])
-  } catch (error) {
-    throw new ProxyFixError('ERR_PROXYFIX_APP', `${what()}: ${summaryOf(error)}${placeOf(error)}.`, { cause: error })
-  } finally {
-    stop()
-  }
 }
 
 /** A server that listens serves past this one: nothing in front of the app would see those requests. */
@@ -195,5 +160,5 @@ function quote(text: string): string {
 }
 
 function fail(message: string): never {
-  throw new ProxyFixError('ERR_PROXYFIX_APP', message)
+  throw new ProxyFixError(CODE, message)
 }
