@@ -80,7 +80,7 @@ export async function serveSettings(given: Arguments): Promise<ServeSettings> {
   const folder = typed.chdir ?? process.env['PROXYFIX_CHDIR']
   if (folder !== undefined) changeFolder(folder)
   const isDev = typed.dev ?? process.env['PROXYFIX_DEV'] === 'true'
-  const envFile = typed.envFile ?? process.env['PROXYFIX_ENV_FILE']
+  const envFile = typed.dotenv ?? process.env['PROXYFIX_DOTENV']
   if (envFile !== undefined || (isDev && existsSync('.env'))) loadEnvironmentFile({ file: envFile ?? '.env' })
 
   const { settings: set, trust } = settingsFrom(process.env)

@@ -1,5 +1,6 @@
 /** `proxyfix serve MODULE[:EXPORT]`: loads an app and serves it until a signal says stop. */
 
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateOf, createInstance } from '../server/instance.ts'
 import { isEveryInterface, type Listener, listenOnAll } from '../server/listen.ts'
@@ -106,12 +107,11 @@ function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
 
 /** Listens in this process, and serves in others. */
 async function byWorkers(
-  { settings }: ServeSettings,
+  { settings, configFile }: ServeSettings,
   options: CheckedOptions,
   start: { readonly args: readonly string[]; readonly cwd: string },
 ): Promise<Served> {
-  const isDev = settings.dev === true
-  if (isDev) (await import('../server/dev/production.ts')).refuseInProduction(process.env)
+  const dev = settings.dev === true ? await developing(configFile) : undefined
   const usesAdhoc = options.tls === 'adhoc'
   // Before the workers are there, so that a port in use is told at once; who connects meanwhile waits.
   let master: Master | undefined
@@ -123,12 +123,17 @@ async function byWorkers(
     ...start,
     workers: settings.workers ?? 1,
     start: { type: 'start', bind: settings.bind ?? [], ...(usesAdhoc && { adhoc: adhocCertificate() }) },
-    timeout: isDev ? 0 : milliseconds(settings.timeout ?? 30), // a program that is debugged stands still
-    gracefulTimeout: isDev ? 500 : milliseconds(settings.gracefulTimeout ?? 30),
-    oldFirst: isDev,
+    timeout: dev ? 0 : milliseconds(settings.timeout ?? 30), // a program that is debugged stands still
+    gracefulTimeout: dev ? 500 : milliseconds(settings.gracefulTimeout ?? 30),
+    oldFirst: dev !== undefined,
+    ...(dev && { env: dev.env, onMessage: dev.onMessage }),
     say,
   })
   const running = master
+  dev?.onChange((file) => {
+    say(`${file} has changed: starting anew`)
+    void running.reload()
+  })
   const served: Served = {
     listeners,
     windDown: () => running.windDown(),
@@ -152,24 +157,42 @@ async function byWorkers(
     if (error.failure.stack !== undefined) say(error.failure.stack)
     process.exit(error.failure.code)
   }
-  if (isDev) {
-    const { watchFiles } = await import('../server/dev/watch.ts')
-    watchFiles({
-      root: process.cwd(),
-      onChange(file) {
-        say(`${file} has changed: starting anew`)
-        void running.reload()
-      },
-    })
-  }
   return served
+}
+
+/** What `--dev` adds: the app's files are watched, those that it loads from elsewhere too. */
+interface Developing {
+  readonly env: Readonly<Record<string, string>>
+  onMessage(message: unknown): void
+  onChange(listener: (file: string) => void): void
+}
+
+/** None of it is loaded by a server that is not in development. */
+async function developing(configFile: string | undefined): Promise<Developing> {
+  const { refuseInProduction } = await import('../server/dev/production.ts')
+  const { loadedFiles, REPORT_LOADED } = await import('../server/dev/loaded-files.ts')
+  const { watchFiles } = await import('../server/dev/watch.ts')
+  refuseInProduction(process.env)
+  let changed: ((file: string) => void) | undefined
+  const watching = watchFiles({
+    root: process.cwd(),
+    ...(configFile !== undefined && { extra: [configFile] }),
+    onChange: (file) => changed?.(relative(process.cwd(), file)),
+  })
+  return {
+    env: REPORT_LOADED,
+    onMessage: (message) => watching.add(loadedFiles(message)),
+    onChange: (listener) => void (changed = listener),
+  }
 }
 
 /** The first signal to stop finishes what is in flight; a second one does not wait for it. */
 function heedSignals(served: Served, shutdownDelay = 0): () => boolean {
   let isStopping = false
+  let isHurried = false
   const stop = async (signal: NodeJS.Signals, code: number): Promise<void> => {
     if (isStopping) {
+      isHurried = true
       await served.kill()
       process.exit(128 + code)
     }
@@ -182,7 +205,7 @@ function heedSignals(served: Served, shutdownDelay = 0): () => boolean {
     }
     for (const listener of served.listeners) listener.close()
     await served.stop()
-    process.exit(0)
+    if (!isHurried) process.exit(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, (name: NodeJS.Signals, code: number) => void stop(name, code))

@@ -3,6 +3,7 @@
 import { pathToFileURL } from 'node:url'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { placeOf, summaryOf } from './app-stack.ts'
+import { placeSyntaxError } from './syntax-place.ts'
 
 /** What a module exports. */
 export type Exports = Readonly<Record<string, unknown>>
@@ -14,7 +15,7 @@ export type Exports = Readonly<Record<string, unknown>>
  */
 export async function importModule(file: string, path: string, code: ProxyFixErrorCode): Promise<Exports> {
   try {
-    return await settled(import(pathToFileURL(file).href) as Promise<Exports>, `${path} could not be loaded`, code)
+    return await settled(loaded(file), `${path} could not be loaded`, code)
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined
     if (
@@ -26,6 +27,15 @@ export async function importModule(file: string, path: string, code: ProxyFixErr
         `${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`,
       )
     }
+    throw error
+  }
+}
+
+async function loaded(file: string): Promise<Exports> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Exports
+  } catch (error) {
+    placeSyntaxError(error, file)
     throw error
   }
 }

@@ -33,7 +33,7 @@ export interface Settings {
   readonly backlog?: number
   readonly config?: string
   readonly chdir?: string
-  readonly envFile?: string
+  readonly dotenv?: string
   readonly pid?: string
   readonly dev?: boolean
   readonly workers?: number
@@ -91,7 +91,7 @@ export const SETTINGS: readonly Setting[] = [
     help: 'the folder in which to begin: paths, the config file and the app are looked for there',
   },
   {
-    ...{ name: 'envFile', kind: 'text', value: 'FILE', group: WHERE, only: 'command' },
+    ...{ name: 'dotenv', kind: 'text', value: 'FILE', group: WHERE, only: 'command' },
     help: 'a file of variables to set, those aside that are set already (with --dev, .env if there is one)',
   },
   {

@@ -5,6 +5,7 @@
 
 import cluster, { type Worker } from 'node:cluster'
 import type { Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { StopOptions } from '../drain.ts'
 import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
 
@@ -22,7 +23,11 @@ export interface MasterOptions {
   readonly gracefulTimeout: number
   /** Whether a reload ends the old program before the new one begins, so that no answer comes from old code. */
   readonly oldFirst: boolean
+  /** Variables of the workers, beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
   say(line: string): void
+  /** Is given each message of a worker that is not meant for this one. */
+  onMessage?(message: unknown): void
 }
 
 /** A process that could not be started. */
@@ -59,6 +64,8 @@ const SHORT_LIFE = 10_000
 const LONGEST_PAUSE = 30_000
 /** How many connections wait while no worker serves. */
 const MAX_WAITING = 2048
+/** Milliseconds in which what a dead worker had said is certainly read. */
+const LAST_WORDS = 50
 /** What a worker gets beyond its deadline, as it cuts what is left by itself. */
 const GRACE = 2000
 
@@ -99,6 +106,7 @@ export class Master {
     }
     if (this.#state === 'starting') this.#state = 'running'
     this.#fill() // for those that have died while others started
+    if (this.#reloadAgain) void this.reload()
   }
 
   /** Hands a connection to a worker. */
@@ -109,19 +117,17 @@ export class Master {
 
   /** New workers first, then the old ones finish; where the new ones cannot serve, the old ones stay. */
   async reload(): Promise<void> {
-    if (this.#state !== 'running') return
-    if (this.#reloading !== undefined) {
+    if (this.#state === 'stopping') return
+    if (this.#state === 'starting' || this.#reloading !== undefined) {
       this.#reloadAgain = true
       return await this.#reloading
     }
+    this.#reloadAgain = false
     this.#reloading = this.#reloadAll()
     await this.#reloading
     this.#reloading = undefined
     this.#fill()
-    if (this.#reloadAgain) {
-      this.#reloadAgain = false
-      await this.reload()
-    }
+    if (this.#reloadAgain) await this.reload()
   }
 
   /** One worker more, or one less. */
@@ -176,7 +182,7 @@ export class Master {
 
   /** @throws BootError when it ends before it serves. */
   async #spawn(): Promise<Member> {
-    const worker = cluster.fork()
+    const worker = cluster.fork(this.#options.env)
     const died = resolvers<void>()
     const booted = resolvers<Member>()
     const member: Member = {
@@ -197,14 +203,17 @@ export class Master {
       } else if (message.type === 'failed') member.failure = message
       else if (message.type === 'taken') this.#taken(member, message.id)
       else if (message.type === 'retire') this.#replace(member, message.reason)
-      else member.unanswered = 0
+      else if (message.type === 'pong') member.unanswered = 0
+      else this.#options.onMessage?.(message)
     })
     // What it has said before it died may come after the news of its death, that it had taken a connection above all.
     const heardAll = new Promise<void>((resolve) => worker.once('disconnect', resolve))
     worker.once('exit', (code, signal) => {
       this.#members.delete(member)
       const how = signal ? `was ended by ${signal}` : `ended with ${code}`
-      void heardAll.then(() => {
+      // Where it died with a socket on its way to it, Node never tells that it has heard all.
+      void Promise.race([heardAll, wait(LAST_WORDS)]).then(() => {
+        if (worker.process.connected) worker.process.disconnect()
         for (const waiting of member.pending.values()) this.#give(waiting)
         member.pending.clear()
       })
@@ -233,10 +242,10 @@ export class Master {
       this.#planned++
       const pause = this.#earlyDeaths < 2 ? 0 : Math.min(1000 * 2 ** (this.#earlyDeaths - 2), LONGEST_PAUSE)
       if (pause > 0) this.#options.say(`Waiting ${pause / 1000} s before the next worker`)
-      setTimeout(() => {
+      void wait(pause).then(() => {
         this.#planned--
         if (this.#state === 'running') void this.#spawnOne()
-      }, pause)
+      })
     }
   }
 
