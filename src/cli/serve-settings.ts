@@ -180,7 +180,13 @@ export function serveOptionsOf({ settings, proxyFix }: ServeSettings): ServeOpti
   const log = accessLog ?? (dev === true ? '-' : undefined)
   const format = accessLogFormat ?? (dev === true ? 'dev' : 'combined')
   return {
-    ...{ bind, backlog, proxyFix, http2, proxyProtocol, health, static: settings.static },
+    bind,
+    backlog,
+    proxyFix,
+    http2,
+    proxyProtocol,
+    health,
+    static: settings.static,
     tls: cert === 'adhoc' ? cert : cert === undefined || key === undefined ? undefined : { cert, key },
     accessLog: log === undefined ? undefined : { to: log, format },
     ...limitsOf(settings),
@@ -191,7 +197,10 @@ function limitsOf(settings: Settings): Partial<Parameters<typeof limitsFrom>[0]>
   const { maxHeaderSize, maxHeaders, maxTarget, maxBody } = settings
   const orNone = (value: number | undefined): number | undefined => (value === 0 ? Infinity : value)
   return {
-    ...{ maxHeaderSize, maxHeaders, maxTarget, maxBody: orNone(maxBody) },
+    maxHeaderSize,
+    maxHeaders,
+    maxTarget,
+    maxBody: orNone(maxBody),
     headersTimeout: milliseconds(settings.headersTimeout),
     requestTimeout: orNone(milliseconds(settings.requestTimeout)),
     responseTimeout: orNone(milliseconds(settings.responseTimeout)),

@@ -67,8 +67,9 @@ export function drainable(server: Server): Drain {
       if (open.size === 0) for (const resolve of waitingForEnd.splice(0)) resolve()
     })
   })
-  server.on('secureConnection', (socket: TLSSocket & { readonly _parent?: Socket }) => {
-    if (socket._parent !== undefined) handshaking.delete(socket._parent)
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const { _parent: below } = socket as { readonly _parent?: Socket } // Node's types do not know it
+    if (below !== undefined) handshaking.delete(below)
     if (socket.alpnProtocol !== 'h2') watch(socket)
   })
   server.on('session', (session: ServerHttp2Session) => {

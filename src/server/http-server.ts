@@ -67,7 +67,9 @@ export function createHttpServer(options: HttpServerOptions): Server {
     if (!http2)
       return createHttpsServer({ ...settings, ...tls }, listener).on('tlsClientError', onTlsError) as unknown as Server
     const both = createSecureServer({
-      ...{ ...settings, ...tls, allowHTTP1: true },
+      ...settings,
+      ...tls,
+      allowHTTP1: true,
       settings: { maxHeaderListSize: maxHeaderSize },
       maxHeaderListPairs: limits.maxHeaders + 8, // with the pseudo headers
     })
@@ -77,8 +79,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
     both.on('tlsClientError', onTlsError)
     both.on('sessionError', () => undefined) // it ends that session; its connection may just be gone
     // Its compatibility requests are Node requests, and what is set above is what it hands on to HTTP/1.
-    const server = both as unknown as Server
-    return Object.assign(server, timeouts).on('request', listener)
+    return Object.assign(both as unknown as Server, timeouts).on('request', listener)
   }
 
   function onTlsError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
@@ -120,7 +121,8 @@ function refuse(
     reason: error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'it did not come in time' : reasonOf(error),
   })
   // Behind an answer that is still on its way, this one would be taken for a part of it.
-  if (socket._httpMessage) socket.destroy()
+  const { _httpMessage: owed } = socket
+  if (owed) socket.destroy()
   else socket.end(answerOf(status), () => socket.destroy())
 }
 

@@ -38,7 +38,7 @@ export const DEFAULT_LIMITS: Limits = {
 }
 
 /** Limits that may be left open. */
-const MAY_BE_INFINITE: readonly (keyof Limits)[] = ['maxBody', 'requestTimeout', 'responseTimeout']
+const MAY_BE_INFINITE: ReadonlySet<keyof Limits> = new Set(['maxBody', 'requestTimeout', 'responseTimeout'])
 
 /** Checks the limits that are given, and adds the others. */
 export function limitsFrom(given: { readonly [name in keyof Limits]?: number | undefined }): Limits {
@@ -46,11 +46,11 @@ export function limitsFrom(given: { readonly [name in keyof Limits]?: number | u
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
     const value = given[name]
     if (value === undefined) continue
-    const isInfinite = value === Infinity && MAY_BE_INFINITE.includes(name)
+    const isInfinite = value === Infinity && MAY_BE_INFINITE.has(name)
     if (!isInfinite && !(Number.isSafeInteger(value) && value > 0 && value < 2 ** 31)) {
       const unit = name.endsWith('Timeout') ? ' of milliseconds' : ''
       fail(
-        `The option ${name} must be a whole number${unit}, 1 or more${MAY_BE_INFINITE.includes(name) ? ', or Infinity' : ''}, not ${show(value)}.`,
+        `The option ${name} must be a whole number${unit}, 1 or more${MAY_BE_INFINITE.has(name) ? ', or Infinity' : ''}, not ${show(value)}.`,
       )
     }
     limits[name] = value
@@ -150,7 +150,14 @@ function answerInstead(res: ServerResponse, status: number, text: string): void 
     return true
   }
   Object.assign(res, {
-    ...{ writeHead: ignored, setHeader: ignored, appendHeader: ignored, setHeaders: ignored, removeHeader: ignored },
-    ...{ flushHeaders: ignored, writeContinue: ignored, write: unwritten, end: ignored },
+    writeHead: ignored,
+    setHeader: ignored,
+    appendHeader: ignored,
+    setHeaders: ignored,
+    removeHeader: ignored,
+    flushHeaders: ignored,
+    writeContinue: ignored,
+    write: unwritten,
+    end: ignored,
   })
 }

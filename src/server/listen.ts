@@ -83,7 +83,8 @@ export async function listenOnAll(
 
 function expanded(target: Target): Prepared[] {
   if (target instanceof Server || !('systemd' in target)) return [target]
-  return systemdFds(target.name).map((fd) => ({ ...target, fd }))
+  const { backlog } = target
+  return systemdFds(target.name).map((fd) => (backlog === undefined ? { fd } : { fd, backlog }))
 }
 
 /** A server that somebody else made; one that does not listen yet must be about to. */

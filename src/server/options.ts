@@ -65,7 +65,15 @@ export interface CheckedOptions {
 }
 
 const KNOWN: readonly string[] = [
-  ...['bind', 'backlog', 'proxyFix', 'proxyProtocol', 'tls', 'http2', 'accessLog', 'health', 'static'],
+  'bind',
+  'backlog',
+  'proxyFix',
+  'proxyProtocol',
+  'tls',
+  'http2',
+  'accessLog',
+  'health',
+  'static',
   ...Object.keys(DEFAULT_LIMITS),
 ]
 

@@ -120,7 +120,8 @@ describe('eventlet', () => {
   it('a socket that is only a file descriptor', async () => {
     const listening = net.createServer().listen(0, '127.0.0.1')
     await once(listening, 'listening')
-    const { fd } = (listening as unknown as { readonly _handle: { readonly fd: number } })._handle
+    const { _handle: handle } = listening as unknown as { readonly _handle: { readonly fd: number } }
+    const { fd } = handle
     await started(['-b', 'fd:3', 'your_project.js'], { fds: [fd] })
     listening.close() // this process's copy
     const { port } = new URL(server?.url ?? '')

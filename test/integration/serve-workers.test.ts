@@ -181,10 +181,10 @@ describe('SIGHUP', () => {
     await started('-w', '2')
     const kept = new Agent({ keepAlive: true })
     const failures: string[] = []
-    let isOver = false
+    const over = new AbortController()
     let served = 0
     const load = async (agent: Agent | false): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         try {
           const [res] = (await once(get(`${server.url}/`, { agent }), 'response')) as [IncomingMessage]
           if ((await text(res)) === 'served') served++
@@ -199,7 +199,7 @@ describe('SIGHUP', () => {
       server.signal('SIGHUP')
       await server.said('Reloaded', times)
     }
-    isOver = true
+    over.abort()
     await Promise.all(clients)
     kept.destroy()
     expect([failures, served > 10]).toStrictEqual([[], true])
@@ -353,6 +353,7 @@ describe('a worker that is sent a signal itself', () => {
     const workers = await pids(2)
     server.signal('SIGKILL')
     await Promise.all(workers.map(gone))
+    expect(workers.filter(isAlive)).toStrictEqual([])
   })
 })
 

@@ -186,8 +186,14 @@ export class Master {
     const died = resolvers<void>()
     const booted = resolvers<Member>()
     const member: Member = {
-      ...{ worker, pid: worker.process.pid ?? 0, state: 'booting', pending: new Map(), bornAt: Date.now() },
-      ...{ unanswered: 0, failure: undefined, ended: died.promise },
+      worker,
+      pid: worker.process.pid ?? 0,
+      state: 'booting',
+      pending: new Map(),
+      bornAt: Date.now(),
+      unanswered: 0,
+      failure: undefined,
+      ended: died.promise,
     }
     this.#members.add(member)
     worker.on('error', () => undefined) // what could not be sent is found in `pending` when it has ended
@@ -212,17 +218,20 @@ export class Master {
       this.#members.delete(member)
       const how = signal ? `was ended by ${signal}` : `ended with ${code}`
       // Where it died with a socket on its way to it, Node never tells that it has heard all.
-      void Promise.race([heardAll, wait(LAST_WORDS)]).then(() => {
-        if (worker.process.connected) worker.process.disconnect()
-        for (const waiting of member.pending.values()) this.#give(waiting)
-        member.pending.clear()
-      })
+      void Promise.race([heardAll, wait(LAST_WORDS)]).then(() => this.#bequeath(member))
       died.resolve()
       const failure = member.failure ?? { code: 3, message: `A worker failed to boot: it ${how} before it served.` }
       booted.reject(new BootError(failure))
       if (member.state === 'serving') this.#mourn(member, how)
     })
     return await booted.promise
+  }
+
+  /** Others get what a dead worker was given and has not taken. */
+  #bequeath({ worker, pending }: Member): void {
+    if (worker.process.connected) worker.process.disconnect()
+    for (const waiting of pending.values()) this.#give(waiting)
+    pending.clear()
   }
 
   /** A worker has died that should have lived. */
@@ -242,10 +251,10 @@ export class Master {
       this.#planned++
       const pause = this.#earlyDeaths < 2 ? 0 : Math.min(1000 * 2 ** (this.#earlyDeaths - 2), LONGEST_PAUSE)
       if (pause > 0) this.#options.say(`Waiting ${pause / 1000} s before the next worker`)
-      void wait(pause).then(() => {
+      setTimeout(() => {
         this.#planned--
         if (this.#state === 'running') void this.#spawnOne()
-      })
+      }, pause)
     }
   }
 
