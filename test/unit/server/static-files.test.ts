@@ -12,10 +12,13 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { guarded } from '../../../src/server/node-listener.ts'
 import { parseStaticMount, staticFiles } from '../../../src/server/static-files.ts'
@@ -152,6 +155,23 @@ describe('a file', () => {
       })
     })
     expect(await ask('GET /assets/a.txt')).toMatchObject({ status: 200 })
+  })
+})
+
+describe('over HTTP/2', () => {
+  it.each([
+    { range: undefined, status: 200, body: '0123456789' },
+    { range: 'bytes=2-3', status: 206, body: '23' },
+  ])('a file is served with $status', async ({ range, status, body }) => {
+    const listener = staticFiles([parseStaticMount('/assets=public', home)], () => undefined)
+    // Its requests and responses have what is used of those of HTTP/1.
+    const overHttp2 = createHttp2Server(listener as unknown as Parameters<typeof createHttp2Server>[1])
+    const session = connectHttp2(`http://127.0.0.1:${await listen(overHttp2)}`)
+    const stream = session.request({ ':path': '/assets/a.txt', ...(range !== undefined && { range }) })
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>] // what the event hands over
+    expect([headers[':status'], await textOf(stream)]).toEqual([status, body])
+    session.close()
+    await close(overHttp2)
   })
 })
 
