@@ -33,11 +33,19 @@ export async function importModule(file: string, path: string, code: ProxyFixErr
 
 async function loaded(file: string): Promise<Exports> {
   try {
-    return (await import(pathToFileURL(file).href)) as Exports
+    return transpiled((await import(pathToFileURL(file).href)) as Exports)
   } catch (error) {
     placeSyntaxError(error, file)
     throw error
   }
+}
+
+/** What an ES module exports that was compiled to CommonJS: Node shows all of it as one default. */
+function transpiled(exports: Exports): Exports {
+  const { default: whole } = exports
+  if (typeof whole !== 'object' || whole === null) return exports
+  const { __esModule: isTranspiled } = whole as { readonly __esModule?: unknown }
+  return isTranspiled === true ? (whole as Exports) : exports // its members are the exports
 }
 
 /**

@@ -55,6 +55,7 @@ export async function loadApp(spec: string, options: { readonly cwd?: string } =
       ? made.value
       : await settled(servedFor(made.value), `${quote(made.name)} of ${path} could not be made ready`, CODE)
   if (isServer(served)) return notListening(served as Server, made.name, path)
+  if (isClass(served)) fail(`${quote(made.name)} of ${path} cannot be served: it is a class; export an instance of it.`)
   if (isHandler(served)) return served
   const what = exportInstead(served) ?? describeNonHandler(served)
   fail(`${quote(made.name)} of ${path} cannot be served: it is ${what}.`)
@@ -139,6 +140,11 @@ function notListening(server: Server, name: string, path: string): Server {
   fail(
     `${quote(name)} of ${path} is a server that listens already: leave out its listen(), or start the program with node itself.`,
   )
+}
+
+/** A class is a function, and fails at every request. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 function kindOf(value: unknown): string {

@@ -20,10 +20,11 @@ export function errorPage(options: { readonly root?: string } = {}): ErrorAnswer
   const { root = process.cwd() } = options
   return (error, req, res) => {
     if (res.headersSent || !mayShowSources(req)) return false
+    const isPage = /\btext\/html\b/i.test(req.headers.accept ?? '')
+    const body = written(() => (isPage ? page(error, req, root) : `${textOf(error)}\n`))
+    if (body === undefined) return false
     // What the app has set was for another answer: it might let other sites read this one.
     for (const name of res.getHeaderNames()) res.removeHeader(name)
-    const isPage = /\btext\/html\b/i.test(req.headers.accept ?? '')
-    const body = isPage ? page(error, req, root) : `${textOf(error)}\n`
     res.writeHead(500, {
       'content-type': `text/${isPage ? 'html' : 'plain'}; charset=utf-8`,
       'content-length': Buffer.byteLength(body),
@@ -38,6 +39,15 @@ export function errorPage(options: { readonly root?: string } = {}): ErrorAnswer
     })
     res.end(req.method === 'HEAD' ? undefined : body)
     return true
+  }
+}
+
+/** An error whose own members throw is none to be shown, and must not end the process. */
+function written(write: () => string): string | undefined {
+  try {
+    return write()
+  } catch {
+    return undefined
   }
 }
 

@@ -261,6 +261,15 @@ describe('the page', () => {
     },
   )
 
+  it('is none where what was thrown throws itself', async () => {
+    const trap = Object.defineProperty(thrown('x'), 'message', {
+      get() {
+        throw new Error('trap')
+      },
+    })
+    expect(await ask(failing(trap), HTML)).toMatchObject({ status: 500, body: 'Internal server error.\n' })
+  })
+
   it('ends where causes go in a circle', async () => {
     const error = thrown('first')
     error.cause = Object.assign(thrown('second'), { cause: error })
