@@ -127,15 +127,13 @@ export const SETTINGS: readonly Setting[] = [
     help: 'for development: starts the app anew when a file changes, shows errors to this machine, logs requests',
   },
   {
-    ...{
-      name: 'workers',
-      kind: 'count',
-      short: 'w',
-      value: 'N',
-      group: PROCESSES,
-      least: 1,
-      aliases: ['processes', 'threads', 'instances'],
-    },
+    name: 'workers',
+    kind: 'count',
+    short: 'w',
+    value: 'N',
+    group: PROCESSES,
+    least: 1,
+    aliases: ['processes', 'threads', 'instances'],
     help: 'processes that serve, under one that watches over them; -p is the same (default: $WEB_CONCURRENCY, else this process alone)',
   },
   {
@@ -175,13 +173,11 @@ export const SETTINGS: readonly Setting[] = [
     help: 'and up to so many more, by chance, so that not all are replaced at once (default 0)',
   },
   {
-    ...{
-      name: 'cert',
-      kind: 'text',
-      value: 'FILE',
-      group: PROXIES,
-      aliases: ['certfile', 'sslcertfile', 'certificate'],
-    },
+    name: 'cert',
+    kind: 'text',
+    value: 'FILE',
+    group: PROXIES,
+    aliases: ['certfile', 'sslcertfile', 'certificate'],
     help: "speak TLS with this certificate, and those of its chain after it; 'adhoc' for a fresh self-signed one",
   },
   {
@@ -194,13 +190,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'http2', kind: 'flag', group: PROXIES, aliases: ['h2'], help: 'offer HTTP/2 to clients that speak TLS' },
   {
-    ...{
-      name: 'proxyProtocol',
-      kind: 'list',
-      value: 'SENDERS',
-      group: PROXIES,
-      aliases: ['proxyallowfrom', 'proxyprotocolfrom'],
-    },
+    name: 'proxyProtocol',
+    kind: 'list',
+    value: 'SENDERS',
+    group: PROXIES,
+    aliases: ['proxyallowfrom', 'proxyprotocolfrom'],
     help: 'connections begin with a PROXY protocol header: from these addresses, blocks, loopback, private, unix; nobody else may connect',
   },
   {

@@ -149,7 +149,8 @@ function streamModule(): string | undefined {
   return folder !== undefined && isReadable(file, constants.R_OK) ? `load_module ${file};` : undefined
 }
 
-function programNamed(name: string): string | undefined {
+/** Where a program is, `undefined` when it is not on this machine. */
+export function programNamed(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'] // not in everybody's PATH
   return folders.map((folder) => join(folder, name)).find((file) => isReadable(file, constants.X_OK))
 }
