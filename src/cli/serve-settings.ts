@@ -188,9 +188,14 @@ export function serveOptionsOf({ settings, proxyFix }: ServeSettings): ServeOpti
     health,
     static: settings.static,
     tls: cert === 'adhoc' ? cert : cert === undefined || key === undefined ? undefined : { cert, key },
-    accessLog: log === undefined ? undefined : { to: log, format },
+    accessLog: log === undefined ? undefined : { to: log, format, color: format === 'dev' && takesColor(log) },
     ...limitsOf(settings),
   }
+}
+
+/** Whether who reads it sees colours (https://no-color.org for the variable). */
+function takesColor(log: string): boolean {
+  return log === '-' && process.stdout.isTTY && !process.env['NO_COLOR']
 }
 
 function limitsOf(settings: Settings): Partial<Parameters<typeof limitsFrom>[0]> {

@@ -61,11 +61,10 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
 
 /** Where what listens may be asked, and what is dangerous about it. */
 function announce(listeners: Served['listeners'], { policy }: CheckedOptions): void {
-  for (const { address } of listeners) {
-    say(
-      `Listening on ${address.url}${isEveryInterface(address.address) ? ' and every interface' : ''} (pid ${process.pid})`,
-    )
-  }
+  const lines = listeners.map(({ address: { url, address } }) => {
+    return `Listening on ${url}${isEveryInterface(address) ? ' and every interface' : ''} (pid ${process.pid})`
+  })
+  say(lines.join('\n'))
   if (policy === undefined || listeners.every(({ address }) => isLocal(address.address))) return
   for (const warning of policy.warnings) say(`Warning: ${inFlags(warning)}`)
 }

@@ -28,6 +28,10 @@ runWorker(
     if (!(error instanceof ProxyFixError))
       return { code: 3, message: `A worker failed to boot: ${String(error)}.`, stack: appStack(error) }
     const isApp = error.code === 'ERR_PROXYFIX_APP'
-    return { code: isApp ? 4 : 2, message: inFlags(error.message), ...(isApp && { stack: appStack(error) }) }
+    return {
+      code: isApp ? 4 : 2,
+      message: inFlags(error.message),
+      ...(isApp && error.cause !== undefined && { stack: appStack(error.cause) }),
+    }
   },
 )
