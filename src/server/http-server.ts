@@ -8,6 +8,7 @@ import { createSecureServer, type ServerHttp2Session } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { refusalOf, type Limits } from './limits.ts'
 import type { NodeListener } from './node-listener.ts'
 
@@ -35,10 +36,15 @@ const CHECK_INTERVAL = 1000
 
 export function createHttpServer(options: HttpServerOptions): Server {
   const { limits, tls, http2, onRequest, onUpgrade, onRefused } = options
+  /** Connections that end with a refusal: what was sent behind it is what somebody wanted to smuggle. */
+  const condemned = new WeakSet<Socket>()
   const listener = (req: IncomingMessage, res: ServerResponse): unknown => {
+    const socket = unwrapSocket(req.socket)
+    if (condemned.has(socket)) return undefined
     const refusal = refusalOf(req, limits)
     if (refusal === undefined) return onRequest(req, res)
     const { status, reason } = refusal
+    if (req.httpVersionMajor < 2) condemned.add(socket)
     onRefused({ socket: req.socket, status, reason })
     res.shouldKeepAlive = false
     res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' })
@@ -50,7 +56,9 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const settings = { ...timeouts, maxHeaderSize, insecureHTTPParser: false, noDelay: true }
   const server = make()
   server.maxHeadersCount = limits.maxHeaders + 1 // one more is seen, so that it can be refused
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, onRefused))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (!condemned.has(socket)) refuse(error, socket, onRefused)
+  })
   if (onUpgrade !== undefined) {
     server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
       const refusal = refusalOf(req, limits)
@@ -112,17 +120,14 @@ function refuse(
   socket: Socket & { readonly _httpMessage?: ServerResponse | null },
   onRefused: HttpServerOptions['onRefused'],
 ): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy() // nobody is there any more
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const isGone = error.code === 'ECONNRESET' || !socket.writable
+  if (isGone || (isLate && socket.bytesRead === 0)) return void socket.destroy() // nobody is there, or has asked for anything
   const status = STATUSES.get(error.code) ?? 400
-  // A client that only opened a connection is owed nothing when it is closed.
-  onRefused({
-    socket,
-    status,
-    reason: error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'it did not come in time' : reasonOf(error),
-  })
-  // Behind an answer that is still on its way, this one would be taken for a part of it.
+  onRefused({ socket, status, reason: isLate ? 'it did not come in time' : reasonOf(error) })
   const { _httpMessage: owed } = socket
-  if (owed) socket.destroy()
+  // Where an answer is owed to an earlier request, this one would be taken for it, or for a part of it.
+  if (owed && (owed.headersSent || owed.req.complete)) socket.destroy()
   else socket.end(answerOf(status), () => socket.destroy())
 }
 
