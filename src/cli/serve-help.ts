@@ -24,18 +24,18 @@ ${TRUST_HELP}
       --print-config  print what is set, from all sources, as a config file
   -h, --help          show this
 
-Each option can stand in a config file as well (--max-requests is maxRequests there, and what says whom to believe is in
-proxyFix: { xFor: 1 }), and in a variable (PROXYFIX_MAX_REQUESTS). What is typed counts before variables, and they before
-the file. A flag is taken back by --no-FLAG.
+Each option can stand in a config file as well (--max-requests is maxRequests there, and what says whom to believe is
+in proxyFix: { xFor: 1 }), and in a variable (PROXYFIX_MAX_REQUESTS). What is typed counts before variables, and they
+before the file. A flag is taken back by --no-FLAG.
 
 A header whose count is not given is not believed. Set each count to the number of proxies of yours that set
 that header, and let nobody reach the server around them: a client can send these headers too. The command
 proxyfix explain shows what a setting makes of a request.
 
-Signals: SIGTERM, SIGINT and SIGQUIT finish what is in flight and stop, a second one stops at once. SIGHUP reloads: app,
-config file and workers where there are some, else the certificates. SIGUSR1 reopens the access log. SIGTTIN and SIGTTOU:
-one worker more, one less. Exit codes: 0 stopped, 1 cannot listen, 2 wrong usage, 3 a worker failed to boot, 4 the app
-could not be loaded.
+Signals: SIGTERM, SIGINT and SIGQUIT finish what is in flight and stop, a second one stops at once. SIGHUP reloads:
+app, config file and workers where there are some, else the certificates. SIGUSR1 reopens the access log. SIGTTIN and
+SIGTTOU: one worker more, one less. Exit codes: 0 stopped, 1 cannot listen, 2 wrong usage, 3 a worker failed to boot,
+4 the app could not be loaded.
 `
 }
 

@@ -172,7 +172,10 @@ describe.each([
       const certificate = certify()
       const { urls } = await started([
         ...flags,
-        ...['-b', 'ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem', '-b', '127.0.0.1:0'],
+        '-b',
+        'ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem',
+        '-b',
+        '127.0.0.1:0',
       ])
       expect((await ask({ to: urls[0]!, host: 'localhost', certificate })).body).toBe('1.1 https 127.0.0.1')
       expect((await ask({ to: urls[1]!, host: 'localhost' })).body).toBe('1.1 http 127.0.0.1')
@@ -190,7 +193,12 @@ describe.each([
       certify()
       const { url, signal, said } = await started([
         ...flags,
-        ...['-b', '127.0.0.1:0', '--cert', 'cert.pem', '--key', 'key.pem'],
+        '-b',
+        '127.0.0.1:0',
+        '--cert',
+        'cert.pem',
+        '--key',
+        'key.pem',
       ])
       const first = (await certificateAt(url)).fingerprint256
       certify()
@@ -209,7 +217,13 @@ describe.each([
       const certificate = certify()
       const { url, signal, ended } = await started([
         ...flags,
-        ...['-b', '127.0.0.1:0', '--cert', 'cert.pem', '--key', 'key.pem', '--http2'],
+        '-b',
+        '127.0.0.1:0',
+        '--cert',
+        'cert.pem',
+        '--key',
+        'key.pem',
+        '--http2',
       ])
       expect((await ask({ to: url, host: 'localhost', certificate })).body).toBe('1.1 https 127.0.0.1')
       const session = connectHttp2(url, { ca: certificate, servername: 'localhost' })
@@ -243,7 +257,10 @@ describe.each([
     it('is read on one address and not on another', async () => {
       const { urls } = await started([
         ...flags,
-        ...['-b', 'tcp:0:interface=127.0.0.1:proxyProtocol=127.0.0.1', '-b', '127.0.0.1:0'],
+        '-b',
+        'tcp:0:interface=127.0.0.1:proxyProtocol=127.0.0.1',
+        '-b',
+        '127.0.0.1:0',
       ])
       expect(await exchange(urls[0]!, HEADER + REQUEST)).toMatch(/203\.0\.113\.7$/)
       expect(await exchange(urls[1]!, REQUEST)).toMatch(/127\.0\.0\.1$/)
@@ -262,8 +279,18 @@ describe.each([
       writeFileSync(join(folder, 'key.pem'), key)
       const { url } = await started([
         ...flags,
-        ...['-b', '127.0.0.1:0', '--cert', 'cert.pem', '--key', 'key.pem', '--proxy-protocol', 'loopback'],
-        ...['--x-for', 'trusted', '--trust', '203.0.113.7'],
+        '-b',
+        '127.0.0.1:0',
+        '--cert',
+        'cert.pem',
+        '--key',
+        'key.pem',
+        '--proxy-protocol',
+        'loopback',
+        '--x-for',
+        'trusted',
+        '--trust',
+        '203.0.113.7',
       ])
       const { hostname, port } = new URL(url)
       const socket = connect(Number(port), hostname)

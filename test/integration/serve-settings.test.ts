@@ -98,7 +98,11 @@ it('--print-config prints a config file that says the same, without secrets', as
     workers: 2,
     health: '/up',
     proxyFix: {
-      ...{ xFor: 1, xProto: 0, xHost: 0, xPort: 0, xPrefix: 0 },
+      xFor: 1,
+      xProto: 0,
+      xHost: 0,
+      xPort: 0,
+      xPrefix: 0,
       secret: { header: 'X-Verify', values: '(a secret)' },
     },
   })
