@@ -34,7 +34,8 @@ export function selfSigned(names: readonly string[]): SelfSigned {
     der(0xa3, sequence(sequence(SUBJECT_ALT_NAME, der(0x04, sequence(...alternatives))))),
   )
   const signature = der(0x03, Buffer.concat([Buffer.of(0), sign('sha256', signed, privateKey)]))
-  const lines = sequence(signed, sequence(ECDSA_WITH_SHA256), signature).toString('base64').replaceAll(/.{64}/g, '$&\n')
+  const text = sequence(signed, sequence(ECDSA_WITH_SHA256), signature).toString('base64')
+  const lines = text.replaceAll(/.{64}(?=.)/g, '$&\n') // OpenSSL takes no empty line at the end
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, // as PEM is text
