@@ -58,6 +58,7 @@ const MOST_PROCESSES = 256
 
 export function readServeArguments(args: readonly string[]): Arguments {
   const given = readArguments(args, SHAPES, FOREIGN_OPTIONS)
+  typedTrust(given) // first: what is one too many may be the rest of a secret, and is repeated
   const [, extra] = given.positionals
   if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
   const processes = given.options.get('processes')?.[0]

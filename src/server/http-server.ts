@@ -38,13 +38,16 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const { limits, tls, http2, onRequest, onUpgrade, onRefused } = options
   /** Connections that end with a refusal: what was sent behind it is what somebody wanted to smuggle. */
   const condemned = new WeakSet<Socket>()
+  let hasCondemned = false // most servers never have, and need not look
   const listener = (req: IncomingMessage, res: ServerResponse): unknown => {
-    const socket = unwrapSocket(req.socket)
-    if (condemned.has(socket)) return undefined
+    if (hasCondemned && condemned.has(unwrapSocket(req.socket))) return undefined
     const refusal = refusalOf(req, limits)
     if (refusal === undefined) return onRequest(req, res)
     const { status, reason } = refusal
-    if (req.httpVersionMajor < 2) condemned.add(socket)
+    if (req.httpVersionMajor < 2) {
+      hasCondemned = true
+      condemned.add(unwrapSocket(req.socket))
+    }
     onRefused({ socket: req.socket, status, reason })
     res.shouldKeepAlive = false
     res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' })

@@ -61,10 +61,14 @@ export async function listenOnAll(
         const bind = target instanceof Server ? undefined : target
         const isTls = options.isTls(bind)
         const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
-        const accept = (socket: Socket): void => onConnection(socket, index)
+        const isOurs = !(one instanceof Server)
+        const accept = (socket: Socket): void => {
+          if (!isOurs) asForHttp(socket)
+          onConnection(socket, index)
+        }
         server.on('connection', accept)
-        // One connection less (too many open files) is no reason to end.
-        server.on('error', (error) => process.stderr.write(`A connection could not be accepted: ${error.message}\n`))
+        // One connection less (too many open files) is no reason to end. What becomes of others' servers, they say.
+        if (isOurs) server.on('error', onAcceptError)
         const forget = one instanceof Server ? undefined : unlinkAtExit(one)
         const close = (): void => {
           server.off('connection', accept)
@@ -79,6 +83,16 @@ export async function listenOnAll(
     throw error
   }
   return listeners
+}
+
+function onAcceptError({ message }: Error): void {
+  process.stderr.write(`A connection could not be accepted: ${message}\n`)
+}
+
+/** A socket as a listening server of `node:http` makes it: clients that have ended their half are still answered. */
+export function asForHttp(socket: Socket): void {
+  socket.allowHalfOpen = true
+  socket.setNoDelay(true)
 }
 
 function expanded(target: Target): Prepared[] {

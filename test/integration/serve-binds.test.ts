@@ -9,6 +9,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as wait } from 'node:timers/promises'
 import { connect as connectTls, type PeerCertificate } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { selfSignedCertificate } from './certificate.ts'
@@ -40,8 +41,8 @@ async function started(args: readonly string[], options: RunOptions = {}): Promi
 }
 
 /** Asks over a unix socket. */
-async function askPath(name: string): Promise<string> {
-  const req = request({ socketPath: join(folder, name), agent: false }).end()
+async function askPath(name: string, headers: Record<string, string> = {}): Promise<string> {
+  const req = request({ socketPath: join(folder, name), agent: false, headers }).end()
   const [res] = (await once(req, 'response')) as [AsyncIterable<Uint8Array> & { statusCode: number }]
   return `${res.statusCode} ${await text(res)}`
 }
@@ -86,6 +87,15 @@ describe.each([
     signal('SIGTERM')
     expect(await ended).toMatchObject({ code: 0 })
     expect(existsSync(join(folder, 'app.sock'))).toBe(false)
+  })
+
+  it('a proxy on a unix socket is trusted as unix, and by no other name', async () => {
+    const headers = { 'X-Forwarded-For': '203.0.113.7' }
+    const first = await started([...flags, '-b', 'unix:app.sock', '--x-for', '1', '--trust', 'unix'])
+    expect(await askPath('app.sock', headers)).toBe('200 1.1 http 203.0.113.7')
+    await first.stop()
+    await started([...flags, '-b', 'unix:app.sock', '--x-for', '1', '--trust', 'private,loopback'])
+    expect(await askPath('app.sock', headers)).toBe('200 1.1 http ')
   })
 
   it('a unix socket that a killed server has left is taken over', async () => {
@@ -133,9 +143,17 @@ describe.each([
       {
         cwd: folder,
         stdio: ['ignore', 'ignore', 'pipe', handle.fd],
-        env: { ...process.env, NOTIFY_SOCKET: '/run/none', PATH: `${folder}:${process.env['PATH']}` },
+        env: {
+          ...process.env,
+          NOTIFY_SOCKET: '/run/none',
+          WATCHDOG_USEC: '200000',
+          PATH: `${folder}:${process.env['PATH']}`,
+        },
       },
     )
+    const toldOf = async (state: string): Promise<void> => {
+      while (!existsSync(told) || !readFileSync(told, 'utf8').includes(state)) await wait(10)
+    }
     let said = ''
     child.stderr?.setEncoding('utf8').on('data', (line: string) => (said += line))
     const exited = once(child, 'exit')
@@ -143,13 +161,14 @@ describe.each([
       while (!said.includes('Listening on')) await once(child.stderr!, 'data')
       listening.close()
       expect((await ask({ to: /http:\S+/.exec(said)?.[0] ?? '', host: 'a' })).status).toBe(200)
-      while (!existsSync(told)) await new Promise((resolve) => setTimeout(resolve, 10))
+      await toldOf('WATCHDOG=1')
     } finally {
       child.kill('SIGTERM')
     }
     expect(await exited).toStrictEqual([0, null])
-    while (!readFileSync(told, 'utf8').includes('STOPPING')) await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(readFileSync(told, 'utf8')).toBe(`--pid=${child.pid} READY=1\n--pid=${child.pid} STOPPING=1\n`)
+    await toldOf('STOPPING=1')
+    const states = readFileSync(told, 'utf8').replaceAll(`--pid=${child.pid} `, '').split('\n')
+    expect(states.filter((state) => state !== 'WATCHDOG=1')).toStrictEqual(['READY=1', 'STOPPING=1', ''])
   })
 
   describe('TLS', () => {

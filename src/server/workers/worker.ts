@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { Instance } from '../instance.ts'
+import { asForHttp } from '../listen.ts'
 import { useAdhocCertificate } from '../tls.ts'
 import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
 
@@ -54,9 +55,7 @@ export function runWorker(make: MakeInstance, failureOf: (error: unknown) => Boo
   function take({ id, index }: Extract<ToWorker, { type: 'connection' }>, socket: Socket | undefined): void {
     tell({ type: 'taken', id })
     if (socket === undefined) return // the client has gone already
-    // As a listening server of node:http makes its sockets.
-    socket.allowHalfOpen = true
-    socket.setNoDelay(true)
+    asForHttp(socket)
     instance?.take(socket, index)
   }
 
