@@ -1,45 +1,68 @@
 /** Are the programs on the machine that tests want but npm does not have? Where it may, apt-get installs them. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { findProgram } from './programs.mjs'
 import { run } from './run.mjs'
 import { say } from './say.mjs'
 
-/** Programs, and the Debian packages they come in. Without them their tests are skipped, not failed. */
+/** Debian packages, each with a file of it or the name of its program. Without them their tests are skipped, not failed. */
 const WANTED = {
   nginx: 'nginx',
   curl: 'curl',
+  haproxy: 'haproxy',
+  hitch: 'hitch',
+  stunnel4: 'stunnel4',
+  'libnginx-mod-stream': '/usr/lib/nginx/modules/ngx_stream_module.so',
   'chromium-headless-shell': 'chromium-headless-shell',
   'redis-server': 'redis-server',
-  postgres: 'postgresql',
+  postgresql: '/usr/lib/postgresql', // its programs are in a folder for each version, which is in nobody's PATH
 }
 
-/** Debian keeps the programs of PostgreSQL in a folder for each version, which is in nobody's PATH. */
-const POSTGRES_FOLDER = '/usr/lib/postgresql'
-
 export async function ensureSystemPackages() {
-  const missing = Object.entries(WANTED)
-    .filter(
-      ([program]) => findProgram(program) === undefined && !(program === 'postgres' && existsSync(POSTGRES_FOLDER)),
-    )
-    .map(([, name]) => name)
+  const missing = Object.keys(WANTED).filter((name) => !isThere(WANTED[name]))
   if (missing.length === 0) return
-  const names = missing.join(' and ')
+  const names = missing.length < 2 ? missing.join('') : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`
   const obstacle = obstacleToInstalling()
   if (obstacle !== undefined) return say(`skipping what needs ${names}: not on this machine, and ${obstacle}`)
   say(`installing ${names} (apt-get)`)
-  const failed = await aptGet('update')
-  // One by one: a distribution that lacks one of them has the others.
-  for (const name of missing) {
-    const obstacleToOne = failed ?? (await aptGet('install', '-y', '--no-install-recommends', name))
-    if (obstacleToOne !== undefined) say(`skipping what needs ${name}: ${obstacleToOne}`)
-  }
+  await withoutStartingServices(async () => {
+    const failed = await aptGet('update')
+    // One by one: a distribution that lacks one of them has the others.
+    for (const name of missing) {
+      const obstacleToOne = failed ?? (await aptGet('install', '-y', '--no-install-recommends', name))
+      if (obstacleToOne !== undefined) say(`skipping what needs ${name}: ${obstacleToOne}`)
+    }
+  })
+}
+
+function isThere(program) {
+  return program.startsWith('/') ? existsSync(program) : findProgram(program) !== undefined
 }
 
 function obstacleToInstalling() {
   if (findProgram('apt-get') === undefined) return 'there is no apt-get to install it'
   if (process.getuid?.() !== 0) return 'only root may install it'
   return undefined
+}
+
+/** What Debian's packages ask before they start a service; images of containers have one that says no. */
+const POLICY = '/usr/sbin/policy-rc.d'
+
+/** Debian starts what it installs: a proxy on port 80 is not what somebody asks for who runs the tests. */
+async function withoutStartingServices(install) {
+  if (existsSync(POLICY)) return install()
+  writeFileSync(
+    POLICY,
+    '#!/bin/sh\n# Made by the tests of proxyfix while they install packages; remove it.\nexit 101\n',
+    {
+      mode: 0o755,
+    },
+  )
+  try {
+    return await install()
+  } finally {
+    rmSync(POLICY, { force: true })
+  }
 }
 
 /** @returns One line that says what went wrong, if something did. */

@@ -22,8 +22,15 @@ export interface Arguments {
   readonly positionals: readonly string[]
 }
 
-/** @throws UsageError for an unknown option, a missing or superfluous value, or one option typed twice. */
-export function readArguments(args: readonly string[], shapes: OptionShapes): Arguments {
+/**
+ * @param foreign What to say of options that people know from elsewhere, by their names without hyphens.
+ * @throws UsageError for an unknown option, a missing or superfluous value, or one option typed twice.
+ */
+export function readArguments(
+  args: readonly string[],
+  shapes: OptionShapes,
+  foreign: ReadonlyMap<string, string> = new Map(),
+): Arguments {
   const { tokens, positionals } = parseArgs({
     args: [...args],
     options: Object.fromEntries(shapes),
@@ -36,7 +43,12 @@ export function readArguments(args: readonly string[], shapes: OptionShapes): Ar
     if (token.kind !== 'option') continue
     const { name, rawName, value, inlineValue } = token
     const shape = shapes.get(name)
-    if (shape === undefined) throw new UsageError(unknownOption(rawName, name, shapes))
+    if (shape === undefined) {
+      const hint = foreign.get(name)
+      throw new UsageError(
+        hint === undefined ? unknownOption(rawName, name, shapes) : `There is no option ${rawName}: ${hint}`,
+      )
+    }
     if (shape.type === 'boolean' && value !== undefined) throw new UsageError(`The option ${rawName} takes no value.`)
     // Another option is not its value: the value of `--trust $PROXIES --json` is missing when that variable is empty.
     const isMissing = value === undefined || (inlineValue === false && isOption(value))

@@ -1,6 +1,8 @@
 /** What the library says of its options, in the words of a command line, where `xFor` is typed `--x-for`. */
 
-/** How each option of `proxyFix` is typed that can be. */
+import { flagOf, SETTINGS } from '../server/settings.ts'
+
+/** How each option is typed that can be. */
 const FLAGS: Readonly<Record<string, string>> = {
   xFor: '--x-for',
   xProto: '--x-proto',
@@ -15,6 +17,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   required: '--required',
   allowedHosts: '--allowed-host',
   onInvalid: '--on-invalid',
+  ...Object.fromEntries(SETTINGS.map(({ name }) => [name, `--${flagOf(name)}`])),
+  from: '--proxy-protocol',
 }
 
 const NAMES = Object.keys(FLAGS)

@@ -2,12 +2,13 @@
 /** What a person types: `proxyfix COMMAND …`. Finds the command, and turns what went wrong into a sentence and an exit code. */
 
 import { readFileSync } from 'node:fs'
+import { appStack } from '../server/app-stack.ts'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { explainCommand } from './explain.ts'
 import { inFlags } from './flags.ts'
 import { serveCommand } from './serve.ts'
-import { UsageError } from './usage-error.ts'
+import { say, UsageError } from './usage-error.ts'
 
 const HELP = `Usage: proxyfix COMMAND [OPTION]...
 
@@ -61,6 +62,8 @@ try {
   // Other errors tell what an app's own code did, where options have the names that they have in code.
   const isTyped = isOurs && error.code === 'ERR_PROXYFIX_OPTION'
   process.stderr.write(`proxyfix: ${isTyped ? inFlags(error.message) : error.message}\n`)
+  // What the app itself threw is its author's to mend, who wants to see where.
+  if (isOurs && error.code === 'ERR_PROXYFIX_APP' && error.cause !== undefined) say(appStack(error.cause))
   // The app's module may have left timers or sockets behind, which must not keep a failed start alive.
   process.exit(isOurs ? EXIT_CODES[error.code] : USAGE)
 }

@@ -3,6 +3,7 @@
  * that a person did not type is one that nobody has checked against the proxies.
  */
 
+import { completed } from '../server/environment.ts'
 import { type Field, FIELDS } from '../trust/connection.ts'
 import type { HopCount, ProxyFixOptions } from '../trust/options.ts'
 import type { SecretOption } from '../trust/secret.ts'
@@ -70,13 +71,9 @@ export const TRUST_HELP = `Whom to believe (in brackets: the option of proxyFix 
  * The options of `proxyFix` that were typed, `undefined` when none was.
  * @throws UsageError for a value that cannot be meant, or an option that would do nothing.
  */
-export function trustOptions({ options }: Arguments): ProxyFixOptions | undefined {
+export function trustOptions(given: Arguments): ProxyFixOptions | undefined {
+  const { options } = given
   if (!TRUST_SHAPES.some(([name]) => options.has(name))) return undefined
-  const only = (name: string): string | undefined => options.get(name)?.[0]
-  const count = (name: string): HopCount | undefined => mapDefined(only(name), (text) => hopCount(name, text))
-
-  const forwarded = count('forwarded')
-  const clientIpHeader = only('client-ip-header')
   const names = [...COUNT_NAMES, 'forwarded', 'client-ip-header']
   const idle = names.some((name) => options.has(name)) ? undefined : MODIFIERS.find((name) => options.has(name))
   if (idle !== undefined) {
@@ -84,16 +81,19 @@ export function trustOptions({ options }: Arguments): ProxyFixOptions | undefine
       `The option --${idle} does nothing alone, as no header is believed: add --x-for N, --forwarded N or another count (see --help).`,
     )
   }
+  return completed(typedTrust(given))
+}
 
-  // Beside these the library takes no other count, 0 neither.
-  const excluded = (name: string): boolean =>
-    (forwarded !== undefined && forwarded !== 0) || (name === 'x-for' && clientIpHeader !== undefined)
-  const counts = COUNT_NAMES.map((name) => [COUNTS[name], count(name) ?? (excluded(name) ? undefined : 0)])
+/** What was typed of them: what was not is `undefined`. */
+export function typedTrust({ options }: Arguments): ProxyFixOptions {
+  const only = (name: string): string | undefined => options.get(name)?.[0]
+  const count = (name: string): HopCount | undefined => mapDefined(only(name), (text) => hopCount(name, text))
+
   return {
-    ...(Object.fromEntries(counts) as Pick<ProxyFixOptions, (typeof COUNTS)[keyof typeof COUNTS]>), // as COUNTS says
-    forwarded,
+    ...(Object.fromEntries(COUNT_NAMES.map((name) => [COUNTS[name], count(name)])) as Counts),
+    forwarded: count('forwarded'),
     trustedProxies: options.get('trust'),
-    clientIpHeader,
+    clientIpHeader: only('client-ip-header'),
     maxHops: mapDefined(only('max-hops'), maxHops),
     allowedHosts: options.get('allowed-host'),
     required: options.get('required')?.flatMap((list) => list.split(',').map(requiredField)),
@@ -101,6 +101,8 @@ export function trustOptions({ options }: Arguments): ProxyFixOptions | undefine
     secret: mapDefined(only('secret'), secretOption),
   }
 }
+
+type Counts = Pick<ProxyFixOptions, (typeof COUNTS)[keyof typeof COUNTS]>
 
 function hopCount(name: string, text: string): HopCount {
   if (text === 'trusted') return text

@@ -10,6 +10,7 @@
 import { fail, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
+import { APP, readSetting, SETTINGS, type Setting, type Settings, variableOf } from './settings.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -44,26 +45,61 @@ const COUNTS = ['xFor', 'xProto', 'xHost', 'xPort', 'xPrefix'] as const
 const SOURCES = [...COUNTS, 'forwarded', 'clientIpHeader'] as const
 const MODIFIERS = ['trustedProxies', 'secret', 'maxHops'] as const
 
+/** What the environment says of whom to believe: what is not set is left out. */
+type TrustGiven = Partial<Record<keyof ProxyFixOptions, unknown>>
+
 /**
  * The options that the environment sets, `undefined` when it sets none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a variable that is misspelt, empty, without effect, or has a value
  * that cannot be read; what the options may hold, `trustPolicy` says.
  */
 export function optionsFrom(environment: Environment): ProxyFixOptions | undefined {
-  const options: Partial<Record<keyof ProxyFixOptions, unknown>> = {}
+  return completed(readTrust(environment, (name) => checkUnrelated(name)))
+}
+
+/** What the variables say of whom to believe. */
+function readTrust(environment: Environment, onUnknown: (name: string) => void): TrustGiven {
+  const options: TrustGiven = {}
   for (const [name, text] of Object.entries(environment)) {
     if (text === undefined || !/^proxyfix/i.test(name)) continue
     const variable = VARIABLES.get(name)
     if (variable === undefined) {
-      checkUnrelated(name)
+      if (!SERVER_VARIABLES.has(name)) onUnknown(name)
       continue
     }
     if (text.trim() === '') fail(`The variable ${name} is empty: give it a value, or leave it out.`)
     const [option, read] = variable
     options[option] = read(text.trim(), name)
   }
-  if (Object.keys(options).length === 0) return undefined
+  return options
+}
 
+/** What the variables set for `proxyfix serve`: settings, and whom to believe. */
+export function settingsFrom(environment: Environment): { settings: Settings; trust: TrustGiven } {
+  const known = [...VARIABLES.keys(), ...SERVER_VARIABLES.keys()]
+  const trust = readTrust(environment, (name) => checkUnrelated(name, known))
+  const settings: Record<string, unknown> = {}
+  for (const [name, setting] of SERVER_VARIABLES) {
+    const text = environment[name]?.trim()
+    if (text === undefined) continue
+    if (text === '') fail(`The variable ${name} is empty: give it a value, or leave it out.`)
+    settings[setting.name] = readSetting(setting, setting.kind === 'list' ? list(text) : [text], `The variable ${name}`)
+  }
+  return { settings, trust }
+}
+
+/** The variables of `proxyfix serve`, which are none of a preload's business. */
+const SERVER_VARIABLES = new Map<string, Setting>([APP, ...SETTINGS].map((one) => [variableOf(one.name), one]))
+
+/**
+ * Makes options of what was given: a count that was not given is 0.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when what was given does nothing.
+ */
+export function completed(given: TrustGiven): ProxyFixOptions | undefined {
+  const options: TrustGiven = { ...given }
+  for (const [name, value] of Object.entries(options))
+    if (value === undefined) delete options[name as keyof ProxyFixOptions]
+  if (Object.keys(options).length === 0) return undefined
   const isSet = (option: keyof ProxyFixOptions): boolean => options[option] !== undefined
   const idle = SOURCES.some(isSet) ? undefined : MODIFIERS.find(isSet)
   if (idle !== undefined) {
@@ -97,9 +133,8 @@ const LOOKS_ALIKE = new Set(['PORT', 'HOST'])
 const TRUST_WORD = /^X_|(^|_)(FORWARD\w*|TRUST\w*|PROXIES|HOPS?|SECRETS?|CLIENT_IP|REAL_IP|ALLOW\w*|INVALID)(_|$)/
 
 /** Throws for a variable that was meant to say whom to believe, and does not. */
-function checkUnrelated(name: string): void {
+function checkUnrelated(name: string, known: readonly string[] = [...VARIABLES.keys()]): void {
   const key = name.toUpperCase().replace(/^PROXYFIX_*/, '')
-  const known = [...VARIABLES.keys()]
   const keys = known.map((one) => one.slice(PREFIX.length))
   // As the headers are called: X_FORWARDED_FOR, FORWARDED_FOR and XFF are X_FOR.
   const meant = key.replace(/^(X_)?FORWARDED_|^XF(?=F$)/, 'X_').replace(/^X_F$/, 'X_FOR')

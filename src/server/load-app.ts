@@ -1,121 +1,164 @@
-/** Which handler does `MODULE[:EXPORT]` name? Every way to fail has a sentence of its own. */
+/**
+ * Which handler does `MODULE[:EXPORT | :FACTORY(literal arguments)]` name? Every way to fail has a sentence of its own.
+ *
+ * Two rules tell a handler from a factory, as both are functions: what is written as a call is called, and what has one
+ * of a factory's usual names (`createApp`, `create_app`, `makeApp`, `make_app`) is called without arguments.
+ */
 
-import { existsSync, statSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import type { Server } from 'node:http'
 import { describeNonHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
+import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
+import { findAppFile } from './app-file.ts'
+import { parseAppSpec } from './app-spec.ts'
+import { exportInstead, servedFor } from './framework-app.ts'
+import { type Exports, importModule, settled } from './import-module.ts'
 
 /** Tried in this order when no export is named. */
 const USUAL_EXPORTS = ['default', 'app', 'application', 'handler']
-const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
+const FACTORIES: readonly string[] = ['createApp', 'create_app', 'makeApp', 'make_app']
+
+const CODE = 'ERR_PROXYFIX_APP'
+
+/** What a spec can name: a handler, or a server that does not listen by itself. */
+export type LoadedApp = CallableHandler | Server
+
+/** What was found, and what to call it in a sentence. */
+interface Found {
+  readonly name: string
+  readonly value: unknown
+  /** The object that it is a method of. */
+  readonly owner?: unknown
+}
 
 /**
  * Loads the handler that a module exports.
  *
- * @param spec A JavaScript file, or a TypeScript one where this Node strips types; then, after a colon, the
- * name of an export. Without one: `default`, `app`, `application`, `handler`, or a module that exports `fetch`.
+ * @param spec A JavaScript file, or a TypeScript one where this Node strips types; then, after a colon, the name of an
+ * export (`app`, `apps.admin`), or a call of one that makes the app (`createApp('production', { pool: 4 })`), with
+ * literal arguments. Without one: `default`, `app`, `application`, `handler`, a module that exports `fetch`, or a
+ * factory. Apps of Koa, Fastify, Nest, Polka, Restify and Hapi are asked for their handler.
  * @param options.cwd Where relative paths begin. Default: the working directory.
- * @throws ProxyFixError `ERR_PROXYFIX_APP`, saying what was wrong and how to mend it.
+ * @throws ProxyFixError `ERR_PROXYFIX_APP`, saying what was wrong and how to mend it. Its `cause` is what the app's own
+ * code threw, if it did.
  */
-export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<CallableHandler> {
-  const { path, name } = splitSpec(spec)
-  const file = findFile(path, options.cwd ?? process.cwd())
-  const exports = await load(file, path)
-  const [found, value] = name === undefined ? pickUsual(exports, path) : [name, pickNamed(exports, name, path)]
-  if (isHandler(value)) return value
-  fail(`${quote(found)} of ${path} cannot be served: it is ${describeNonHandler(value)}.`)
+export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<LoadedApp> {
+  const { path, names, args } = parseAppSpec(spec)
+  const file = findAppFile(path, options.cwd ?? process.cwd())
+  const exports = await importModule(file, path, CODE)
+  const found = names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)
+  const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
+  // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.
+  const served =
+    made.value instanceof Promise
+      ? made.value
+      : await settled(servedFor(made.value), `${quote(made.name)} of ${path} could not be made ready`, CODE)
+  if (isServer(served)) return notListening(served as Server, made.name, path)
+  if (isClass(served)) fail(`${quote(made.name)} of ${path} cannot be served: it is a class; export an instance of it.`)
+  if (isHandler(served)) return served
+  const what = exportInstead(served) ?? describeNonHandler(served)
+  fail(`${quote(made.name)} of ${path} cannot be served: it is ${what}.`)
 }
 
-function splitSpec(spec: string): { path: string; name: string | undefined } {
-  // A colon before a slash or a backslash is a drive's (C:\app.js).
-  const match = /^(.*?)(?::(?![\\/])([^:]*))?$/s.exec(spec)
-  const [, path = '', name] = match ?? []
-  if (path === '') fail(`${quote(spec)} names no module: write MODULE or MODULE:EXPORT, as in app.js:app.`)
-  if (name !== undefined && !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)) {
-    fail(`${quote(name)} in ${quote(spec)} is not the name of an export: write MODULE:EXPORT, as in app.js:app.`)
+function pickNamed(exports: Exports, names: readonly string[], path: string): Found {
+  let found: Found = { name: path, value: exports }
+  for (const name of names) {
+    const owner = found.value
+    if (!isObject(owner) || !(name in owner)) noSuchName(name, found, owner === exports, path)
+    const fullName = owner === exports ? name : `${found.name}.${name}`
+    found = { name: fullName, value: (owner as Exports)[name], owner: owner === exports ? undefined : owner }
   }
-  return { path, name }
+  return found
 }
 
-function findFile(path: string, cwd: string): string {
-  const base = resolve(cwd, path)
-  const file = ['', ...EXTENSIONS].map((extension) => base + extension).find(isFile)
-  if (file !== undefined) return file
-  if (existsSync(base)) fail(`${path} is a folder: name the file in it that exports the app.`)
-  fail(`There is no module ${path} in ${cwd}: give the path of a JavaScript or TypeScript file.`)
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
-}
-
-async function load(file: string, path: string): Promise<Readonly<Record<string, unknown>>> {
-  if (/\.[cm]?ts$/.test(file) && !stripsTypes()) {
-    fail(`${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`)
-  }
-  const stuck = whenNothingIsLeftToDo()
-  try {
-    return (await Promise.race([import(pathToFileURL(file).href), stuck.promise])) as Readonly<Record<string, unknown>>
-  } catch (error) {
-    throw new ProxyFixError('ERR_PROXYFIX_APP', `${path} could not be loaded: ${oneLine(error)}${placeOf(error)}.`, {
-      cause: error,
-    })
-  } finally {
-    stuck.cancel()
-  }
-}
-
-/** Node says so from 22.10 on; before, it cannot. */
-function stripsTypes(): boolean {
-  return Boolean((process.features as { typescript?: false | 'strip' | 'transform' }).typescript)
-}
-
-function oneLine(error: unknown): string {
-  return String(error).split('\n', 1)[0]!.replace(/\.$/, '')
-}
-
-/** Where in the app it was thrown; the stack itself is in the error's `cause`. */
-function placeOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const [, file, line] = /(?<![\w:/.-])(?:file:\/\/)?((?:\/|[A-Za-z]:[\\/])[^\s():]+):(\d+)/.exec(stack) ?? []
-  if (file === undefined || file === import.meta.filename) return ''
-  return ` (${relative(process.cwd(), file)}:${line})`
-}
-
-/** Rejects when the process would end although the module has not been loaded: it waits for what never comes. */
-function whenNothingIsLeftToDo(): { promise: Promise<never>; cancel: () => void } {
-  let cancel = (): void => undefined
-  const promise = new Promise<never>((_, reject) => {
-    const onIdle = (): void => reject(new Error('it awaits something that never comes'))
-    process.once('beforeExit', onIdle)
-    cancel = () => void process.off('beforeExit', onIdle)
-  })
-  return { promise, cancel }
-}
-
-function pickNamed(exports: Readonly<Record<string, unknown>>, name: string, path: string): unknown {
-  if (name in exports) return exports[name]
-  const names = Object.keys(exports)
+function noSuchName(name: string, { name: ownerName, value: owner }: Found, isModule: boolean, path: string): never {
+  const names = isObject(owner) ? Object.keys(owner) : []
   const near = nearest(name, names)
   const hint =
     near !== undefined
       ? `did you mean ${quote(near)}?`
       : names.length > 0
-        ? `it exports ${names.map(quote).join(', ')}.`
-        : 'it exports nothing.'
-  fail(`${path} has no export ${quote(name)}: ${hint}`)
+        ? `it ${isModule ? 'exports' : 'has'} ${names.map(quote).join(', ')}.`
+        : isModule
+          ? 'it exports nothing.'
+          : 'it has no members.'
+  fail(`${isModule ? `${path} has no export` : `${quote(ownerName)} of ${path} has no member`} ${quote(name)}: ${hint}`)
 }
 
-function pickUsual(exports: Readonly<Record<string, unknown>>, path: string): [name: string, value: unknown] {
+function pickUsual(exports: Exports, path: string): Found {
   const present = USUAL_EXPORTS.filter((name) => name in exports)
   const name = present.find((one) => isHandler(exports[one])) ?? present[0]
-  if (name !== undefined) return [name, exports[name]]
-  if (typeof exports['fetch'] === 'function') return ['fetch', { fetch: exports['fetch'] }]
+  if (name !== undefined) return { name, value: exports[name] }
+  if (typeof exports['fetch'] === 'function') return { name: 'fetch', value: { fetch: exports['fetch'] } }
+  const factory = FACTORIES.find((one) => typeof exports[one] === 'function')
+  if (factory !== undefined) return { name: factory, value: exports[factory] }
   const names = Object.keys(exports)
   const hint = names.length === 0 ? '' : ` (it exports ${names.map(quote).join(', ')})`
   fail(`${path} exports no app${hint}: export a handler as default or app, or name one as in ${path}:NAME.`)
+}
+
+/** A function with a factory's name, or a default export that was declared with one. */
+function isUsualFactory({ name, value, owner }: Found): boolean {
+  if (typeof value !== 'function' || owner !== undefined) return false
+  return FACTORIES.includes(name === 'default' ? value.name : name)
+}
+
+/** Calls a factory; without `args` because of its name alone. */
+async function makeApp(
+  { name, value, owner }: Found,
+  args: readonly unknown[] | undefined,
+  path: string,
+): Promise<Found> {
+  if (typeof value !== 'function') {
+    fail(
+      `${quote(name)} of ${path} cannot be called: it is ${kindOf(value)}; write ${path}:${name} without parentheses.`,
+    )
+  }
+  if (args === undefined && value.length > 0) {
+    const count = value.length === 1 ? 'an argument' : `${value.length} arguments`
+    fail(
+      `The factory ${quote(name)} of ${path} wants ${count}: write them as literals, as in ${path}:${name}('text', 7).`,
+    )
+  }
+  const call = `${name}()`
+  const app = await settled(
+    // In a promise, so that what it throws at once is like what it rejects with.
+    Promise.resolve().then(() => Reflect.apply(value as (...given: unknown[]) => unknown, owner, args ?? [])),
+    `The factory ${quote(name)} of ${path} failed`,
+    CODE,
+  )
+  if (app === undefined || app === null) {
+    fail(`The factory ${quote(name)} of ${path} returned ${app === null ? 'null' : 'nothing'}: let it return the app.`)
+  }
+  return { name: call, value: app }
+}
+
+/** A server that listens serves past this one: nothing in front of the app would see those requests. */
+function notListening(server: Server, name: string, path: string): Server {
+  if (!server.listening) return server
+  fail(
+    `${quote(name)} of ${path} is a server that listens already: leave out its listen(), or start the program with node itself.`,
+  )
+}
+
+/** A class is a function, and fails at every request. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+}
+
+function kindOf(value: unknown): string {
+  return value === undefined || value === null
+    ? String(value)
+    : Array.isArray(value)
+      ? 'an array'
+      : typeof value === 'object'
+        ? 'an object'
+        : `a ${typeof value}`
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 function quote(text: string): string {
@@ -123,5 +166,5 @@ function quote(text: string): string {
 }
 
 function fail(message: string): never {
-  throw new ProxyFixError('ERR_PROXYFIX_APP', message)
+  throw new ProxyFixError(CODE, message)
 }

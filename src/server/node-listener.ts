@@ -44,10 +44,16 @@ function bridge(handler: FetchHandler): NodeListener {
   }
 }
 
-/** The listener, with whatever it throws or rejects answered 500 and shown on standard error. */
-export function guarded(listener: NodeListener): NodeListener {
+/** Answers a request that failed, before anything was sent; `true` when it has. */
+export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse) => boolean
+
+/**
+ * The listener, with whatever it throws or rejects answered 500 and shown on standard error.
+ * @param answer Is asked first; absent, or when it does not answer, nothing is told to the client.
+ */
+export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
-    const onError = (error: unknown): void => answerError(error, req, res)
+    const onError = (error: unknown): void => answerError(error, req, res, answer)
     try {
       const result = listener(req, res)
       if (isPromise(result)) result.then(refuseResponse).then(undefined, onError)
@@ -72,13 +78,14 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
-function answerError(error: unknown, req: IncomingMessage, res: ServerResponse): void {
+function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer?: ErrorAnswer): void {
   if (isClientGone(error, res)) return
   console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
   if (res.headersSent) {
     res.destroy() // cut short, so that the client does not take half an answer for a whole one
     return
   }
+  if (answer?.(error, req, res) === true) return
   res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
   res.end('Internal server error.\n')
 }

@@ -111,10 +111,115 @@ const MISTAKES: readonly Mistake[] = [
     code: 2,
     says: ["'localhost:99999'", '65535'],
   },
-  { name: 'a unix socket', args: ['serve', '-b', 'unix:x', 'good.js'], code: 2, says: ["'unix:x'", 'unix'] },
-  { name: 'a file descriptor', args: ['serve', '-b', 'fd:3', 'good.js'], code: 2, says: ["'fd:3'", 'fd'] },
-  { name: 'TLS', args: ['serve', '-b', 'ssl:8443', 'good.js'], code: 2, says: ["'ssl:8443'", 'ssl'] },
-  { name: 'an explicit TCP', args: ['serve', '-b', 'tcp:8000', 'good.js'], code: 2, says: ["'tcp:8000'", 'tcp'] },
+  {
+    name: 'a file descriptor that is not open',
+    args: ['serve', '-b', 'fd:99', 'good.js'],
+    code: 1,
+    says: ['fd:99', 'no socket'],
+  },
+  { name: 'systemd without systemd', args: ['serve', '-b', 'systemd', 'good.js'], code: 2, says: ['LISTEN_FDS'] },
+  {
+    name: 'a unix socket where a file is',
+    args: ['serve', '-b', 'unix:settings.json', 'good.js'],
+    code: 1,
+    says: ['unix:settings.json', 'no socket'],
+  },
+  {
+    name: 'a unix socket in a folder that is missing',
+    args: ['serve', '-b', 'unix:gone/app.sock', 'good.js'],
+    code: 1,
+    says: ['unix:gone/app.sock'],
+  },
+  { name: 'TLS without files', args: ['serve', '-b', 'ssl:8443', 'good.js'], code: 2, says: ["'ssl:8443'", 'certKey'] },
+  {
+    name: 'a certificate without a key',
+    args: ['serve', '--cert', 'good.js', 'good.js'],
+    code: 2,
+    says: ['--cert', '--key'],
+  },
+  { name: 'a key without a certificate', args: ['serve', '--key', 'good.js', 'good.js'], code: 2, says: ['--cert'] },
+  {
+    name: 'a key beside adhoc',
+    args: ['serve', '--cert', 'adhoc', '--key', 'good.js', 'good.js'],
+    code: 2,
+    says: ['--key', 'adhoc'],
+  },
+  {
+    name: 'a certificate that is missing',
+    args: ['serve', '--cert', 'gone.pem', '--key', 'gone.pem', 'good.js'],
+    code: 2,
+    says: ["'gone.pem'", 'no such file'],
+  },
+  {
+    name: 'a certificate that is none',
+    args: ['serve', '--cert', 'good.js', '--key', 'good.js', 'good.js'],
+    code: 2,
+    says: ["'good.js'", 'PEM'],
+  },
+  { name: 'HTTP/2 without TLS', args: ['serve', '--http2', 'good.js'], code: 2, says: ['--http2', 'TLS'] },
+
+  { name: 'a kind of worker', args: ['serve', '-k', 'gevent', 'good.js'], code: 2, says: ['-k', 'event loop'] },
+  { name: 'another kind', args: ['serve', '-k', 'eventlet', 'good.js'], code: 2, says: ['-k', 'event loop'] },
+  {
+    name: 'a kind of worker, spelt out',
+    args: ['serve', '--worker-class=gthread', 'good.js'],
+    code: 2,
+    says: ['--worker-class', 'event loop'],
+  },
+  { name: 'a master', args: ['serve', '--master', 'good.js'], code: 2, says: ['--master', '-w'] },
+  { name: 'threads', args: ['serve', '--threads', '2', 'good.js'], code: 2, says: ['--threads', '-w N'] },
+  { name: 'a daemon', args: ['serve', '--daemon', 'good.js'], code: 2, says: ['--daemon', 'systemd'] },
+  { name: 'no workers', args: ['serve', '-w', '0', 'good.js'], code: 2, says: ['--workers', "'0'"] },
+  { name: 'half a worker', args: ['serve', '-w', '1.5', 'good.js'], code: 2, says: ['--workers', "'1.5'"] },
+  { name: 'processes and workers', args: ['serve', '-w', '1', '-p', '1', 'good.js'], code: 2, says: ['-w', '-p'] },
+  {
+    name: 'what only workers can do',
+    args: ['serve', '--max-requests', '5', 'good.js'],
+    code: 2,
+    says: ['--max-requests', '-w 1'],
+  },
+  {
+    name: 'a jitter alone',
+    args: ['serve', '-w', '1', '--max-requests-jitter', '5', 'good.js'],
+    code: 2,
+    says: ['--max-requests-jitter', '--max-requests'],
+  },
+  { name: 'a duration in words', args: ['serve', '--headers-timeout', 'soon', 'good.js'], code: 2, says: ["'soon'"] },
+  {
+    name: 'a head that may take longer than the whole request',
+    args: ['serve', '--headers-timeout', '9', '--request-timeout', '5', 'good.js'],
+    code: 2,
+    says: ['--request-timeout', '--headers-timeout'],
+  },
+  { name: 'a size in words', args: ['serve', '--max-body', 'much', 'good.js'], code: 2, says: ["'much'", '1m'] },
+  { name: 'a folder to begin in', args: ['serve', '--chdir', 'gone', 'good.js'], code: 2, says: ['gone', 'no such'] },
+  { name: 'a config file', args: ['serve', '-c', 'gone.js', 'good.js'], code: 2, says: ['gone.js'] },
+  { name: 'a file of variables', args: ['serve', '--dotenv', 'gone', 'good.js'], code: 2, says: ['gone'] },
+  {
+    name: 'PROXY headers from anybody',
+    args: ['serve', '--proxy-protocol', '*', 'good.js'],
+    code: 2,
+    says: ['--proxy-protocol', "'*'"],
+  },
+  {
+    name: 'a format without a log',
+    args: ['serve', '--access-log-format', 'json', 'good.js'],
+    code: 2,
+    says: ['--access-log-format', '--access-log -'],
+  },
+  { name: 'a health check that is no path', args: ['serve', '--health', 'up', 'good.js'], code: 2, says: ["'up'"] },
+  {
+    name: 'files of a folder that is missing',
+    args: ['serve', '--static', '/a=gone', 'good.js'],
+    code: 2,
+    says: ['gone'],
+  },
+  {
+    name: 'a flag that is taken back at once',
+    args: ['serve', '--http2', '--no-http2', 'good.js'],
+    code: 2,
+    says: ['--http2'],
+  },
   {
     name: 'a URL to listen on',
     args: ['serve', '-b', 'http://127.0.0.1:8000', 'good.js'],
@@ -194,7 +299,11 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** How the program ends that tells a mistake: one sentence with these parts, no stack trace, no file of our own. */
 function told({ code, says }: Pick<Mistake, 'code' | 'says'>): Ended {
   const parts = says.map((part) => `(?=.*${part.replaceAll(/[^\w ]/g, '\\$&')})`).join('')
-  const sentence = new RegExp(`^${parts}(?!.*(node:|modules\\/|load-app|dist\\/|:\\d+:\\d+))proxyfix: [^\\n]+[.?]\\n$`)
+  // What the app itself threw is shown with its own stack, after the sentence.
+  const rest = code === 4 ? '(?:(?!.*(node:|dist\\/)).*\\n)*' : ''
+  const sentence = new RegExp(
+    `^${parts}(?!.*(node:|modules\\/|load-app|dist\\/|:\\d+:\\d+))proxyfix: [^\\n]+[.?]\\n${rest}$`,
+  )
   return { code, stdout: '', stderr: expect.stringMatching(sentence) as string }
 }
 

@@ -34,7 +34,7 @@ export async function ask({ from, to, target = '/', host, headers = [], certific
   const { protocol, hostname, port } = new URL(to)
   const req = (protocol === 'https:' ? httpsRequest : httpRequest)({
     agent: false,
-    host: hostname,
+    host: hostname.replaceAll(/[[\]]/g, ''),
     port,
     path: target,
     headers: [['Host', host], ...headers].flat(),

@@ -7,16 +7,28 @@ import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type Drain, drainable } from '../../../src/server/drain.ts'
+import { drainable } from '../../../src/server/drain.ts'
 import { close, exchange, listen, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
+interface Waiting {
+  readonly port: number
+  /** Takes no more connections, and ends those that are there within some milliseconds. */
+  drain(timeout: number): Promise<void>
+  windDown(): void
+  readonly answers: ServerResponse[]
+}
+
 /** A server that leaves its answers to the test. */
-async function waiting(): Promise<{ port: number; drain: Drain; answers: ServerResponse[] }> {
+async function waiting(): Promise<Waiting> {
   const answers: ServerResponse[] = []
   const server = http.createServer((_req, res) => void answers.push(res))
-  const drain = drainable(server)
+  const { stop, windDown } = drainable(server)
+  const drain = async (timeout: number): Promise<void> => {
+    net.Server.prototype.close.call(server) // http.Server's own would close connections by itself
+    await stop({ timeout, idle: 'close' })
+  }
   onTestFinished(() => close(server))
-  return { port: await listen(server), drain, answers }
+  return { port: await listen(server), drain, windDown, answers }
 }
 
 /** Asks over a connection that would be kept. */
@@ -31,6 +43,40 @@ const LONG = 60_000
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void // what the flag puts there
+
+describe('winding down', () => {
+  it('answers the next request on an idle connection, as its last one', async () => {
+    const { port, windDown, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    client.setEncoding('latin1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    answers[0]?.end('one')
+    expect(await once(client, 'data')).toStrictEqual([expect.stringMatching(/connection: keep-alive[^]*one$/i)])
+    windDown()
+    client.write(requestText('GET /2 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[1]?.end('two')
+    expect(await once(client, 'data')).toStrictEqual([expect.stringMatching(/connection: close[^]*two$/i)])
+    await once(client, 'close')
+  })
+
+  it('leaves a connection open whose answer had promised so', async () => {
+    const { port, windDown, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    client.setEncoding('latin1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    answers[0]?.write('begun, ')
+    await once(client, 'data')
+    windDown()
+    answers[0]?.end('done')
+    client.write(requestText('GET /2 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[1]?.end('two')
+    await once(client, 'close')
+  })
+})
 
 describe('draining', () => {
   it('lets a request in flight finish, and tells its connection to close', async () => {

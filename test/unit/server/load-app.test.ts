@@ -1,47 +1,131 @@
 /** Which handler a spec names, and what is said of a spec that names none. More of it, as a person sees it, is in test/integration/cli.test.ts. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadApp } from '../../../src/server/load-app.ts'
+import { isHandler } from '../../../src/middleware/handler.ts'
+import { appStack } from '../../../src/server/app-stack.ts'
+import { loadApp, type LoadedApp } from '../../../src/server/load-app.ts'
+import { nodeListener } from '../../../src/server/node-listener.ts'
+import { ProxyFixError } from '../../../src/trust/error.ts'
+import { root } from '../../integration/paths.ts'
 
 const MODULES = {
+  'package.json': '{ "type": "module" }',
   'default.mjs': 'export default function byDefault() {}\nexport function app() {}',
   'app.mjs': 'export function app() {}\nexport function admin() {}\nexport const settings = { port: 80 }',
   'fetch.mjs': 'export function fetch() {}',
   'second.mjs': 'export default { port: 80 }\nexport function handler() {}',
+  'application.js': 'export function application() {}',
   'common.cjs': 'module.exports = function common() {}',
+  'common-named.cjs': 'exports.app = function named() {}',
+  'compiled.cjs': 'exports.__esModule = true\nexports.default = function compiled() {}',
+  'compiled-named.cjs':
+    'Object.defineProperty(exports, "__esModule", { value: true })\nexports.app = function named() {}',
+  'class.mjs': 'export default class App { handle() {} }',
+  'nested.js': 'export const apps = { admin: function admin() {}, port: 80 }',
+  'project/app.js': 'export function app() {}',
   'nothing.mjs': '',
   'number.mjs': 'export default 7',
   'promise.mjs': 'export default Promise.resolve(() => {})',
   'throws.mjs': '\n\nthrow new Error("no database.")',
   'throws-null.mjs': 'throw null',
+  'throws-bare.mjs': 'throw Object.create(null)',
+  'listens.mjs': 'import { createServer } from "node:http"\nexport default createServer().listen(0).unref()',
+
+  'factory.mjs': 'export function createApp() { return function made() {} }\nexport const other = 1',
+  'factory-async.mjs': 'export const create_app = async () => function made() {}',
+  'factory-default.mjs': 'export default function makeApp() { return { fetch: function made() {} } }',
+  'factory-wants.mjs': 'export function make_app(name, port) {}',
+  'factories.mjs': `
+    export const configured = (...args) => Object.assign(function made() {}, { args })
+    export const later = async (name) => Object.assign(function made() {}, { args: [name] })
+    export const apps = { name: 'shop', make() { return Object.assign(function made() {}, { args: [this.name] }) } }
+    export const nothing = () => {}
+    export const nil = async () => null
+    export const number = () => 7
+    export const settings = { port: 80 }
+    export function throws() { throw new Error('no database.', { cause: new Error('connection refused') }) }
+    export const rejects = async () => { throw new TypeError('no cache') }
+    export const createApp = (name) => configured(name)
+  `,
 }
 
 let cwd: string
 
 beforeAll(() => {
   cwd = mkdtempSync(join(tmpdir(), 'proxyfix-load-app-'))
-  for (const [file, content] of Object.entries(MODULES)) writeFileSync(join(cwd, file), content)
+  for (const [file, content] of Object.entries(MODULES)) {
+    mkdirSync(dirname(join(cwd, file)), { recursive: true })
+    writeFileSync(join(cwd, file), content)
+  }
 })
 afterAll(() => rmSync(cwd, { recursive: true }))
+
+async function failure(spec: string): Promise<ProxyFixError> {
+  const error: unknown = await loadApp(spec, { cwd }).then(
+    (app) => new Error(`it was loaded: ${String(app)}`),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof ProxyFixError) return error
+  throw error
+}
 
 describe('loadApp', () => {
   it.each([
     { spec: 'default.mjs', name: 'byDefault' },
     { spec: './default', name: 'byDefault' },
     { spec: 'default.mjs:app', name: 'app' },
+    { spec: 'default.mjs:default', name: 'byDefault' },
     { spec: 'app.mjs', name: 'app' },
     { spec: 'app.mjs:admin', name: 'admin' },
     { spec: 'second.mjs', name: 'handler' },
+    { spec: 'application', name: 'application' },
     { spec: 'common.cjs', name: 'common' },
+    { spec: 'common-named.cjs', name: 'named' },
+    { spec: 'common-named.cjs:app', name: 'named' },
+    { spec: 'compiled.cjs', name: 'compiled' },
+    { spec: 'compiled.cjs:default', name: 'compiled' },
+    { spec: 'compiled-named.cjs', name: 'named' },
+    { spec: 'nested.js:apps.admin', name: 'admin' },
+    { spec: 'project/app', name: 'app' },
+    { spec: 'project.app', name: 'app' },
+    { spec: 'project.app:app', name: 'app' },
+    { spec: 'factory.mjs', name: 'made' },
+    { spec: 'factory.mjs:createApp', name: 'made' },
+    { spec: 'factory.mjs:createApp()', name: 'made' },
+    { spec: 'factory-async.mjs', name: 'made' },
+    { spec: 'factories.mjs:configured', name: 'configured' },
   ])('finds $name in $spec', async ({ spec, name }) => {
     expect(await loadApp(spec, { cwd })).toHaveProperty('name', name)
   })
 
+  it('takes a file URL', async () => {
+    expect(await loadApp(`${pathToFileURL(join(cwd, 'app.mjs')).href}:admin`)).toHaveProperty('name', 'admin')
+  })
+
   it('makes an app of a module that exports fetch', async () => {
     expect(await loadApp('fetch.mjs', { cwd })).toStrictEqual({ fetch: expect.any(Function) as unknown })
+  })
+
+  it('calls a default export that was declared as a factory', async () => {
+    expect(await loadApp('factory-default.mjs', { cwd })).toHaveProperty('fetch.name', 'made')
+  })
+
+  it.each([
+    { call: 'configured()', args: [] },
+    { call: `configured('shop', { pool: 4, hosts: ['a:80', "b"] }, -1, true, null)`, args: ['shop', { pool: 4, hosts: ['a:80', 'b'] }, -1, true, null] }, // prettier-ignore
+    { call: `configured(') and (')`, args: [') and ('] },
+    { call: "later('shop')", args: ['shop'] },
+    { call: 'apps.make()', args: ['shop'] },
+    { call: "createApp('shop')", args: ['shop'] },
+  ])('calls $call', async ({ call, args }) => {
+    expect(await loadApp(`factories.mjs:${call}`, { cwd })).toHaveProperty('args', args)
   })
 
   it.each([
@@ -49,22 +133,157 @@ describe('loadApp', () => {
     { spec: ':app', says: 'names no module' },
     { spec: 'app.mjs:', says: 'not the name of an export' },
     { spec: 'app.mjs:a b', says: 'not the name of an export' },
+    { spec: 'app.mjs:()', says: 'not the name of an export' },
     { spec: 'app.mjs:amdin', says: "did you mean 'admin'?" },
+    { spec: 'app.mjs:zzzzzzzzz', says: ": it exports '" },
     { spec: 'app.mjs:settings', says: "'settings' of app.mjs cannot be served" },
+    { spec: 'app.mjs:settings.prot', says: "'settings' of app.mjs has no member 'prot': did you mean 'port'?" },
+    { spec: 'app.mjs:settings.port.zzz', says: "'settings.port' of app.mjs has no member 'zzz': it has no members" },
     { spec: 'gone.mjs', says: 'There is no module gone.mjs' },
+    { spec: 'defualt.mjs', says: 'There is no module defualt.mjs' },
+    { spec: 'defualt.mjs', says: 'did you mean default.mjs?' },
+    { spec: 'project/ap.js', says: 'did you mean project/app.js?' },
+    { spec: 'no/such/folder.js', says: 'give the path' },
+    { spec: 'https://a.example/app.js', says: 'is a URL' },
     { spec: '.', says: 'is a folder' },
     { spec: 'nothing.mjs', says: 'exports no app' },
+    { spec: 'nothing.mjs:app', says: 'it exports nothing' },
     { spec: 'number.mjs', says: 'a number' },
     { spec: 'promise.mjs', says: 'await it first' },
+    { spec: 'class.mjs', says: 'it is a class; export an instance of it' },
     { spec: 'throws.mjs', says: 'no database' },
+    { spec: 'throws.mjs', says: 'throws.mjs:3).' },
     { spec: 'throws-null.mjs', says: 'null' },
-  ])('says what is wrong with $spec', async ({ spec, says }) => {
-    await expect(loadApp(spec, { cwd })).rejects.toThrow(
-      expect.objectContaining({
-        code: 'ERR_PROXYFIX_APP',
-        message: expect.stringMatching(/^[^\n]*[.?]$/) as string,
-      }),
+    { spec: 'throws-bare.mjs', says: '[Object: null prototype] {}' },
+    { spec: 'listens.mjs', says: 'a server that listens already' },
+    { spec: 'factory-wants.mjs', says: 'wants 2 arguments' },
+    { spec: 'factory-wants.mjs', says: "factory-wants.mjs:make_app('text', 7)" },
+    { spec: 'factories.mjs:createApp', says: 'wants an argument' },
+    { spec: 'factories.mjs:nothing()', says: "The factory 'nothing' of factories.mjs returned nothing" },
+    { spec: 'factories.mjs:nil()', says: 'returned null' },
+    { spec: 'factories.mjs:number()', says: "'number()' of factories.mjs cannot be served: it is a number" },
+    { spec: 'factories.mjs:settings()', says: "'settings' of factories.mjs cannot be called: it is an object" },
+    { spec: 'factories.mjs:throws()', says: "The factory 'throws' of factories.mjs failed: Error: no database" },
+    { spec: 'factories.mjs:throws()', says: 'factories.mjs:9).' },
+    { spec: 'factories.mjs:rejects()', says: 'TypeError: no cache' },
+  ])('says what is wrong with $spec: $says', async ({ spec, says }) => {
+    const { code, message } = await failure(spec)
+    expect(code).toBe('ERR_PROXYFIX_APP')
+    expect(message).toMatch(/^[^\n]*[.?]$/)
+    expect(message).toContain(says)
+  })
+
+  it('shows what the app threw with the lines of its own stack', async () => {
+    const { cause } = await failure('factories.mjs:throws()')
+    const stack = appStack(cause)
+    expect(stack).toMatch(/^Error: no database\.\n {4}at throws \(.*factories\.mjs:9:\d+\)/)
+    expect(stack).toContain('[cause]: Error: connection refused')
+    expect(stack).not.toMatch(/node:|src\/server/)
+  })
+})
+
+/** What gunicorn takes or refuses for an app (util.import_app), each in the words of JavaScript: the module is app.js. */
+describe("gunicorn's specs", () => {
+  let folder: string
+  const specs = { cwd: '' }
+
+  beforeAll(() => {
+    folder = join(cwd, 'gunicorn')
+    specs.cwd = folder
+    mkdirSync(join(folder, 'srv'), { recursive: true })
+    const app = `
+      const made = (...args) => Object.assign(function made() {}, { args })
+      export function app() {}
+      export function application() {}
+      export function create_app(name, options) {
+        if (name === 'boom') throw new TypeError('inside')
+        return made(...arguments)
+      }
+      export const create = (...args) => create_app(...args)
+      export const none = null
+      export const number = 7
+      export const no_app = () => undefined
+    `
+    writeFileSync(join(folder, 'app.js'), app)
+    writeFileSync(join(folder, 'srv', 'app.js'), app)
+  })
+
+  it.each([
+    { spec: 'app', is: 'app' }, // gunicorn: `application`
+    { spec: 'app:app', is: 'app' },
+    { spec: 'app.js', is: 'app' },
+    { spec: 'app.js:app', is: 'app' },
+    { spec: 'srv/app:app', is: 'app' },
+    { spec: 'app:create()', is: 'made' },
+    { spec: 'app:create_app("x",{n:2})', is: 'made' },
+    { spec: 'app:create_app({n:-1})', is: 'made' },
+    { spec: `app:create_app({'a':1})`, is: 'made' },
+    { spec: 'app:create_app(1,2,3)', is: 'made' }, // JavaScript's functions take more than they name
+    { spec: 'app:create', is: 'create' }, // a bare name that is no factory's usual one is the handler
+  ])('$spec is served', async ({ spec, is }) => {
+    expect(await loadApp(spec, specs)).toHaveProperty('name', is)
+  })
+
+  it.each([
+    { spec: 'app:create_app', says: "The factory 'create_app' of app wants 2 arguments" },
+    { spec: 'app:create_app("x",n=2)', says: 'give an object, as in { n: … }' },
+    { spec: 'app.py', says: 'There is no module app.py' },
+    { spec: 'app.py:app', says: 'did you mean app.js?' },
+    { spec: 'nomod:app', says: 'There is no module nomod' },
+    { spec: ':app', says: 'names no module' },
+    { spec: '', says: 'names no module' },
+    { spec: 'app:nope', says: "app has no export 'nope'" },
+    { spec: 'app:', says: 'not the name of an export' },
+    { spec: 'app:app.x', says: "'app' of app has no member 'x'" },
+    { spec: 'app:create_app(', says: 'is not closed' },
+    { spec: 'app:[1]', says: 'not the name of an export' },
+    { spec: 'app:"x"', says: 'not the name of an export' },
+    { spec: 'app:app:app', says: 'not the name of an export' },
+    { spec: 'app: app ', says: 'not the name of an export' },
+    { spec: 'app:create_app.x()', says: "'create_app' of app has no member 'x'" },
+    { spec: 'app:create_app()()', says: "After the call in 'app:create_app()()' stands '()'" },
+    { spec: 'app:create_app(foo)', says: "'foo' is a name" },
+    { spec: 'app:create_app(*[1])', says: 'spreads' },
+    { spec: 'app:create_app("boom")', says: "The factory 'create_app' of app failed: TypeError: inside" },
+    { spec: 'app:none', says: "'none' of app cannot be served: it is null" },
+    { spec: 'app:no_app()', says: 'returned nothing' },
+    { spec: 'app:number', says: "'number' of app cannot be served: it is a number" },
+    { spec: 'app:number()', says: "'number' of app cannot be called: it is a number" },
+  ])('$spec is refused: $says', async ({ spec, says }) => {
+    await expect(loadApp(spec, specs)).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_PROXYFIX_APP', message: expect.stringContaining(says) as string }),
     )
-    await expect(loadApp(spec, { cwd })).rejects.toThrow(says)
+  })
+})
+
+describe('an app of a framework', () => {
+  const path = 'test/fixtures/apps/frameworks.js'
+
+  async function answer(app: LoadedApp): Promise<string> {
+    const server = app instanceof Server ? app : createServer(nodeListener(app))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo // as it does not listen on a pipe
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })
+      return await response.text()
+    } finally {
+      server.close()
+    }
+  }
+
+  it.each(['connect', 'express', 'fastify', 'h3', 'hono', 'koa', 'polka', 'server'])('%s is served', async (name) => {
+    expect(await answer(await loadApp(`${path}:apps.${name}`, { cwd: root }))).toBe('served')
+  })
+
+  it('Nest is served', async () => {
+    expect(await answer(await loadApp(`${path}:createNest()`, { cwd: root }))).toBe('served')
+  })
+
+  it('GraphQL Yoga is a handler as it is', async () => {
+    expect(isHandler(await loadApp(`${path}:apps.yoga`, { cwd: root }))).toBe(true)
+  })
+
+  it('h3 version 1 is refused with what to export instead', async () => {
+    await expect(loadApp(`${path}:apps.h3v1`, { cwd: root })).rejects.toThrow('export toNodeListener(app)')
   })
 })

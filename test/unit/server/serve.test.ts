@@ -305,7 +305,7 @@ describe('what cannot be served', () => {
     expect(error).toBeInstanceOf(ProxyFixError)
     const { code, message } = error as ProxyFixError
     expect(code).toBe('ERR_PROXYFIX_OPTION')
-    expect(message).toMatch(/^[A-Za-z][^\n]*\.$/)
+    expect(message).toMatch(/^[A-Za-z][^\n]*[.?]$/)
     expect(message).toContain(says)
   })
 

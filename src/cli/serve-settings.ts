@@ -1,0 +1,225 @@
+/** How shall it be served? What was typed counts before what the environment says, and that before the config file. */
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { loadConfigFile, loadEnvironmentFile } from '../server/config-file.ts'
+import { completed, settingsFrom } from '../server/environment.ts'
+import { limitsFrom } from '../server/limits.ts'
+import type { ServeOptions } from '../server/options.ts'
+import { APP, checkSetting, flagOf, readSetting, type Setting, type Settings, SETTINGS } from '../server/settings.ts'
+import { hasPassedSockets } from '../server/systemd.ts'
+import { fail, show } from '../trust/error.ts'
+import type { ProxyFixOptions } from '../trust/options.ts'
+import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
+import { FOREIGN_OPTIONS } from './foreign-options.ts'
+import { TRUST_SHAPES, typedTrust } from './trust-options.ts'
+import { UsageError } from './usage-error.ts'
+
+/** What is to be done, with every source looked at. */
+export interface ServeSettings {
+  readonly settings: Settings
+  readonly proxyFix: ProxyFixOptions | undefined
+  /** The config file that was read. */
+  readonly configFile: string | undefined
+}
+
+const FLAGS_ONLY: readonly (readonly [string, OptionShape])[] = [
+  ['processes', { type: 'string', short: 'p' }],
+  ['check-config', { type: 'boolean' }],
+  ['print-config', { type: 'boolean' }],
+  ['help', { type: 'boolean', short: 'h' }],
+]
+
+const SHAPES: OptionShapes = new Map<string, OptionShape>([
+  ...SETTINGS.flatMap(shapesOf),
+  ...TRUST_SHAPES,
+  ...FLAGS_ONLY,
+])
+
+/** A flag that another source may have set can be taken back. */
+function shapesOf({ name, kind, short, aliases }: Setting): [string, OptionShape][] {
+  const flag = flagOf(name)
+  const shape: OptionShape = {
+    type: kind === 'flag' ? 'boolean' : 'string',
+    ...(short !== undefined && { short }),
+    ...(kind === 'list' && { multiple: true }),
+    ...(aliases !== undefined && { aliases }),
+  }
+  return kind === 'flag'
+    ? [
+        [flag, shape],
+        [`no-${flag}`, { type: 'boolean' }],
+      ]
+    : [[flag, shape]]
+}
+
+/** More processes than this were meant to be a port. */
+const MOST_PROCESSES = 256
+
+export function readServeArguments(args: readonly string[]): Arguments {
+  const given = readArguments(args, SHAPES, FOREIGN_OPTIONS)
+  typedTrust(given) // first: what is one too many may be the rest of a secret, and is repeated
+  const [, extra] = given.positionals
+  if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
+  const processes = given.options.get('processes')?.[0]
+  if (processes === undefined) return given
+  if (given.options.has('workers')) throw new UsageError('The options -w and -p mean the same: give one of them.')
+  if (!(Number(processes) <= MOST_PROCESSES)) {
+    throw new UsageError(
+      `The option -p takes a number of processes, as -w does, not '${processes}': for a port write -b :PORT for every interface, or -b HOST:PORT.`,
+    )
+  }
+  return { ...given, options: new Map([...given.options, ['workers', [processes]]]) }
+}
+
+/**
+ * Looks at every source. It changes into the folder of `--chdir`, and sets the variables of a file of them.
+ * @throws UsageError, or ProxyFixError `ERR_PROXYFIX_OPTION`, for what cannot be meant.
+ */
+export async function serveSettings(given: Arguments): Promise<ServeSettings> {
+  const typed = typedSettings(given)
+  const folder = typed.chdir ?? process.env['PROXYFIX_CHDIR']
+  if (folder !== undefined) changeFolder(folder)
+  const isDev = typed.dev ?? process.env['PROXYFIX_DEV'] === 'true'
+  const envFile = typed.dotenv ?? process.env['PROXYFIX_DOTENV']
+  if (envFile !== undefined || (isDev && existsSync('.env'))) loadEnvironmentFile({ file: envFile ?? '.env' })
+
+  const { settings: set, trust } = settingsFrom(process.env)
+  const config = typed.config ?? set.config
+  const file = await loadConfigFile({
+    names: ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)],
+    ...(config !== undefined && { file: config }),
+  })
+  const written = fileSettings(file?.settings ?? {})
+  const settings = withDefaults({ ...written.settings, ...set, ...typed })
+  check(settings)
+  const proxyFix = completed({ ...written.trust, ...trust, ...defined(typedTrust(given)) })
+  return { settings, proxyFix, configFile: file?.file }
+}
+
+function typedSettings({ options, positionals }: Arguments): Settings {
+  const settings: Record<string, unknown> = {} // of the types of their kinds
+  for (const setting of SETTINGS) {
+    const flag = flagOf(setting.name)
+    const label = `The option --${flag}`
+    if (setting.kind === 'flag') {
+      if (options.has(flag) && options.has(`no-${flag}`))
+        throw new UsageError(`${label} was given, and taken back too.`)
+      if (options.has(flag) || options.has(`no-${flag}`)) settings[setting.name] = options.has(flag)
+      continue
+    }
+    const texts = options.get(flag)
+    if (texts !== undefined) settings[setting.name] = readSetting(setting, texts, label)
+  }
+  const [app] = positionals
+  return { ...settings, ...(app !== undefined && { app }) }
+}
+
+function fileSettings(given: Readonly<Record<string, unknown>>): { settings: Settings; trust: ProxyFixOptions } {
+  const settings: Record<string, unknown> = {} // of the types of their kinds
+  for (const setting of [APP, ...SETTINGS]) {
+    const value = given[setting.name]
+    if (value !== undefined) settings[setting.name] = checkSetting(setting, value, `${setting.name} in the config file`)
+  }
+  const { proxyFix = {} } = given
+  if (typeof proxyFix !== 'object' || proxyFix === null || Array.isArray(proxyFix)) {
+    fail(`proxyFix in the config file must be an object like { xFor: 1 }, not ${show(proxyFix)}.`)
+  }
+  return { settings, trust: proxyFix }
+}
+
+/** What nobody has set, as the usual variables of platforms say it. */
+function withDefaults(settings: Settings): Settings {
+  const bind = settings.bind ?? [usualBind(settings.dev === true)]
+  const concurrency = process.env['WEB_CONCURRENCY']
+  if (settings.workers !== undefined || settings.dev === true || !concurrency) return { ...settings, bind }
+  if (/^[1-9]\d{0,3}$/.test(concurrency)) return { ...settings, bind, workers: Number(concurrency) }
+  fail(`The variable WEB_CONCURRENCY must be a number of processes, 1 or more, not ${show(concurrency)}.`)
+}
+
+function usualBind(isDev: boolean): string {
+  if (hasPassedSockets()) return 'systemd'
+  const port = process.env['PORT']
+  if (!port) return '127.0.0.1:8000'
+  if (/^\d{1,5}$/.test(port) && Number(port) <= 65535) return isDev ? `127.0.0.1:${port}` : `:${port}`
+  fail(`The variable PORT must be a port, 0 to 65535, not ${show(port)}.`)
+}
+
+/** Settings that mean nothing unless there are workers. */
+const OF_WORKERS = ['maxRequests', 'maxRequestsJitter', 'timeout'] as const
+
+function check(settings: Settings): void {
+  const { cert, key, dev, workers, maxRequests, maxRequestsJitter, accessLog, accessLogFormat } = settings
+  if (cert === 'adhoc' && key !== undefined) fail("The option key is not used when cert is 'adhoc': leave it out.")
+  if (cert !== undefined && cert !== 'adhoc' && key === undefined) fail('The option cert needs the option key as well.')
+  if (key !== undefined && cert === undefined) fail('The option key needs the option cert as well.')
+  if (dev === true && workers !== undefined)
+    fail('The options dev and workers cannot be set both: --dev runs one process.')
+  const idle = workers === undefined ? OF_WORKERS.find((name) => settings[name] !== undefined) : undefined
+  if (idle !== undefined)
+    fail(`The option ${idle} is about workers, and there are none: set workers as well, as in -w 1.`)
+  if (maxRequestsJitter !== undefined && !maxRequests)
+    fail('The option maxRequestsJitter does nothing alone: set maxRequests.')
+  if (accessLogFormat !== undefined && accessLog === undefined && dev !== true) {
+    fail('The option accessLogFormat does nothing alone: set accessLog, as in --access-log - for standard output.')
+  }
+}
+
+function changeFolder(folder: string): void {
+  try {
+    process.chdir(folder)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is no folder' : message
+    throw new UsageError(`Cannot change to the folder '${resolve(folder)}': ${reason}.`)
+  }
+}
+
+/** The options of the server that the settings stand for. */
+export function serveOptionsOf({ settings, proxyFix }: ServeSettings): ServeOptions {
+  const { bind, backlog, cert, key, http2, proxyProtocol, accessLog, accessLogFormat, health, dev } = settings
+  const log = accessLog ?? (dev === true ? '-' : undefined)
+  const format = accessLogFormat ?? (dev === true ? 'dev' : 'combined')
+  return {
+    bind,
+    backlog,
+    proxyFix,
+    http2,
+    proxyProtocol,
+    health,
+    static: settings.static,
+    tls: cert === 'adhoc' ? cert : cert === undefined || key === undefined ? undefined : { cert, key },
+    accessLog: log === undefined ? undefined : { to: log, format, color: format === 'dev' && takesColor(log) },
+    ...limitsOf(settings),
+  }
+}
+
+/** Whether who reads it sees colours (https://no-color.org for the variable). */
+function takesColor(log: string): boolean {
+  return log === '-' && process.stdout.isTTY && !process.env['NO_COLOR']
+}
+
+function limitsOf(settings: Settings): Partial<Parameters<typeof limitsFrom>[0]> {
+  const { maxHeaderSize, maxHeaders, maxTarget, maxBody } = settings
+  const orNone = (value: number | undefined): number | undefined => (value === 0 ? Infinity : value)
+  return {
+    maxHeaderSize,
+    maxHeaders,
+    maxTarget,
+    maxBody: orNone(maxBody),
+    headersTimeout: milliseconds(settings.headersTimeout),
+    requestTimeout: orNone(milliseconds(settings.requestTimeout)),
+    responseTimeout: orNone(milliseconds(settings.responseTimeout)),
+    keepAliveTimeout: milliseconds(settings.keepAliveTimeout),
+  }
+}
+
+export function milliseconds(seconds: number): number
+export function milliseconds(seconds: number | undefined): number | undefined
+export function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(seconds * 1000)
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>
+}

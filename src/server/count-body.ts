@@ -1,0 +1,54 @@
+/**
+ * How much of an answer's body was sent? Counted where the app writes it, as a connection counts heads and the bodies of
+ * its neighbours as well. What was still waiting when the connection ended was not sent.
+ */
+
+type Write = (...args: unknown[]) => unknown
+
+interface Writable {
+  once(event: 'finish', listener: () => void): unknown
+}
+
+/** Counts from now on; the function tells how many bytes so far. */
+export function countBody(response: Writable): () => number {
+  const counted = response as unknown as Record<'write' | 'end', Write> // of either protocol
+  const { write, end } = counted
+  let written = 0
+  let sent = 0
+  let isEnding = false
+  response.once('finish', () => (sent = written)) // all is with the system
+
+  counted.write = function (...args) {
+    // In HTTP/2 `end` calls `write` for what it is given.
+    if (isEnding) return Reflect.apply(write, this, args)
+    const size = sizeOf(args)
+    written += size
+    const last = args.at(-1)
+    const callback = typeof last === 'function' ? (args.pop() as Write) : undefined
+    while (args.length > 1 && args.at(-1) === undefined) args.pop()
+    args.push((error?: unknown) => {
+      if (!error) sent += size
+      callback?.(error)
+    })
+    return Reflect.apply(write, this, args)
+  }
+
+  counted.end = function (...args) {
+    if (isEnding) return Reflect.apply(end, this, args)
+    written += sizeOf(args)
+    isEnding = true
+    try {
+      return Reflect.apply(end, this, args)
+    } finally {
+      isEnding = false
+    }
+  }
+  return () => sent
+}
+
+function sizeOf([chunk, encoding]: readonly unknown[]): number {
+  if (typeof chunk === 'string') {
+    return Buffer.byteLength(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+  }
+  return ArrayBuffer.isView(chunk) ? chunk.byteLength : 0
+}

@@ -1,0 +1,20 @@
+/** What is served while the app cannot be loaded? The reason, until a file changes and it is loaded anew. */
+
+import { ProxyFixError } from '../../trust/error.ts'
+import { appStack } from '../app-stack.ts'
+import { loadApp, type LoadedApp } from '../load-app.ts'
+
+/** Like `loadApp`; what cannot be loaded is told, and becomes an app that throws the reason at each request. */
+export async function loadAppOrError(spec: string, options: { readonly cwd?: string } = {}): Promise<LoadedApp> {
+  try {
+    return await loadApp(spec, options)
+  } catch (error) {
+    if (!(error instanceof ProxyFixError)) throw error
+    console.error(`proxyfix: ${error.message}`)
+    if (error.cause !== undefined) console.error(appStack(error.cause))
+    // Two parameters, as it is called as a Node listener.
+    return function notLoaded(_req: unknown, _res: unknown): never {
+      throw error
+    }
+  }
+}

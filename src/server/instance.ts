@@ -1,0 +1,179 @@
+/**
+ * What serves connections, wherever they were accepted? One HTTP server for each address, all in front of one app:
+ *
+ *     PROXY protocol → TLS → limits → health → access log → proxyFix → static files → app
+ */
+
+import { Server as HttpServer, type IncomingMessage } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { TlsOptions } from 'node:tls'
+import { type CallableHandler, describeNonHandler, isHandler } from '../middleware/handler.ts'
+import { proxyFix } from '../middleware/proxy-fix.ts'
+import { fail } from '../trust/error.ts'
+import type { TrustPolicy } from '../trust/policy.ts'
+import { openAccessLog } from './access-log.ts'
+import type { Bind } from './bind.ts'
+import { type Drain, drainable, type StopOptions } from './drain.ts'
+import { healthCheck } from './health.ts'
+import { answerOf, createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
+import { limited } from './limits.ts'
+import { type ErrorAnswer, guarded, type NodeListener, nodeListener } from './node-listener.ts'
+import type { CheckedOptions } from './options.ts'
+import { proxyProtocol } from './proxy-protocol/receive.ts'
+import { staticFiles } from './static-files.ts'
+import { readTls } from './tls.ts'
+
+/** What can be served: whatever is called with requests, or a server of `node:http` that does not listen. */
+export type App = CallableHandler | HttpServer
+
+/** Everything of a server but the sockets that it listens on. */
+export interface Instance {
+  /** Serves a connection that came by an address, by its place in the list. */
+  take(socket: Socket, index: number): void
+  windDown(): void
+  stop(options: StopOptions): Promise<void>
+  /** Reads the files of certificates again; throws, and keeps the old ones, when one cannot be used. */
+  reloadCertificates(): void
+  /** Opens the access log again, after it was moved away. */
+  reopenLogs(): void
+}
+
+/** What whoever runs the server wants to hear of. */
+export interface Hooks {
+  /** Called before each request that the app gets. */
+  readonly onRequest?: () => void
+  /** Answers what the app threw. */
+  readonly onError?: ErrorAnswer | undefined
+}
+
+/** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app that cannot be served, or a log that cannot be opened. */
+export function createInstance(app: App, options: CheckedOptions, hooks: Hooks = {}): Instance {
+  const { targets, policy, limits, http2 } = options
+  const served = entrancesOf(app, policy, options)
+  const log = options.accessLog && openAccessLog(options.accessLog)
+  let isServing = true
+
+  const onRefused = (refused: RefusedRequest): void => {
+    if (refused.status !== 0) log?.onRefused(refused.socket, refused.status)
+    tell(refused)
+  }
+  const bounded = limited(guarded(served.request, hooks.onError), limits, ({ socket }, status, reason) =>
+    onRefused({ socket, status, reason }),
+  )
+  const { health } = options
+  const checkHealth = health === undefined ? undefined : healthCheck(health, () => isServing)
+  const onRequest: NodeListener = (req, res) => {
+    if (checkHealth?.(req, res) === true) return undefined
+    log?.onRequest(req, res)
+    hooks.onRequest?.()
+    return bounded(req, res)
+  }
+  const { upgrade } = served
+  const onUpgrade =
+    upgrade &&
+    ((req: IncomingMessage, socket: Socket, head: Buffer): void => {
+      if (!isServing) return void socket.end(answerOf(503))
+      log?.onUpgrade(req, socket)
+      hooks.onRequest?.()
+      guardUpgrade(upgrade, req, socket, head)
+    })
+
+  const servers = targets.map((target) => {
+    const bind: Bind | undefined = 'on' in target ? undefined : target
+    const certificate = certificateOf(bind, options)
+    const tls = certificate && readTls(certificate)
+    const server = createHttpServer({ limits, tls, http2, onRequest, onUpgrade, onRefused })
+    const drain: Drain = drainable(server)
+    const receiving = bind?.proxyProtocol === undefined ? options.proxyProtocol : { from: bind.proxyProtocol }
+    if (receiving !== undefined) {
+      const onBadHeader = receiving.onRefused
+      proxyProtocol(server, {
+        ...receiving,
+        onRefused: (refusal) => {
+          say(`A connection from ${refusal.sender.address ?? 'a unix socket'} was closed: ${refusal.reason}.`)
+          onBadHeader?.(refusal)
+        },
+      })
+    }
+    return { server, drain, certificate }
+  })
+
+  return {
+    take(socket, index) {
+      servers[index]?.server.emit('connection', socket)
+    },
+    windDown() {
+      isServing = false
+      for (const { drain } of servers) drain.windDown()
+    },
+    async stop(how) {
+      isServing = false
+      await Promise.all(servers.map(({ drain }) => drain.stop(how)))
+      log?.close()
+    },
+    reloadCertificates() {
+      const fresh = servers.map(({ certificate }) => certificate && readTls(certificate)) // all or none
+      for (const [index, { server }] of servers.entries()) {
+        const context = fresh[index]
+        if (context !== undefined) (server as unknown as HttpsServer).setSecureContext(context as TlsOptions)
+      }
+    },
+    reopenLogs() {
+      log?.reopen()
+    },
+  }
+}
+
+/** Whether an address speaks TLS, and with what. */
+export function certificateOf(bind: Bind | undefined, { tls }: Pick<CheckedOptions, 'tls'>): CheckedOptions['tls'] {
+  return (bind !== undefined && 'tls' in bind ? bind.tls : undefined) ?? tls
+}
+
+interface Entrances {
+  readonly request: NodeListener
+  readonly upgrade?: UpgradeListener | undefined
+}
+
+/** How requests and upgrades come into an app. */
+function entrancesOf(app: App, policy: TrustPolicy | undefined, { mounts }: CheckedOptions): Entrances {
+  const { request, upgrade } = plainEntrancesOf(app)
+  const withFiles = mounts.length === 0 ? request : staticFiles(mounts, request)
+  if (policy === undefined) return { request: withFiles, upgrade }
+  return { request: proxyFix(withFiles, policy), upgrade: upgrade && proxyFix(upgrade, policy) }
+}
+
+function plainEntrancesOf(app: App): Entrances {
+  if (app instanceof HttpServer || (app as unknown) instanceof HttpsServer) {
+    const server = app as HttpServer
+    if (server.listening) fail(`serve cannot serve ${describeNonHandler(app)}.`)
+    const upgrade: UpgradeListener = (...args) => server.emit('upgrade', ...args)
+    return {
+      request: (req, res) => void server.emit('request', req, res),
+      ...(server.listenerCount('upgrade') > 0 && { upgrade }),
+    }
+  }
+  if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
+  const { upgrade } = app as { readonly upgrade?: unknown }
+  if (typeof upgrade !== 'function') return { request: nodeListener(app) }
+  return { request: nodeListener(app), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
+}
+
+/** What an upgrade throws or rejects ends its connection, and nothing else. */
+function guardUpgrade(upgrade: UpgradeListener, req: IncomingMessage, socket: Socket, head: Buffer): void {
+  const onError = (error: unknown): void => {
+    console.error(`Upgrade of ${JSON.stringify(req.url)} failed:`, error)
+    socket.destroy()
+  }
+  socket.on('error', () => socket.destroy()) // until the app listens, nobody else would
+  new Promise((resolve) => resolve(upgrade(req, socket, head))).catch(onError)
+}
+
+function tell({ socket, status, reason }: RefusedRequest): void {
+  const answer = status === 0 ? '' : `, answered ${status}`
+  say(`A request from ${socket.remoteAddress ?? 'a unix socket'} was refused${answer}: ${reason}.`)
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}

@@ -1,0 +1,163 @@
+/**
+ * How much may one client ask of the server? Every limit has a default that no honest client meets. What goes beyond
+ * is answered with the status that says so, and the connection ends.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { fail, show } from '../trust/error.ts'
+import type { NodeListener } from './node-listener.ts'
+
+export interface Limits {
+  /** Bytes of the request line and all headers together; beyond: 431. @default 16384 */
+  readonly maxHeaderSize: number
+  /** How many header lines; beyond: 431, where Node would drop the rest unseen. @default 100 */
+  readonly maxHeaders: number
+  /** Characters of the request's target; beyond: 414. @default 8192 */
+  readonly maxTarget: number
+  /** Bytes of a request's body; beyond: 413. @default Infinity */
+  readonly maxBody: number
+  /** Milliseconds in which the head of a request must have come; beyond: 408. @default 20000 */
+  readonly headersTimeout: number
+  /** Milliseconds in which a whole request must have come, its body too; beyond: 408. `Infinity`: no limit. @default 300000 */
+  readonly requestTimeout: number
+  /** Milliseconds in which the app must begin its answer; beyond: 503. @default Infinity */
+  readonly responseTimeout: number
+  /** Milliseconds that a connection is kept on which nothing is asked; longer than the proxy in front keeps it. @default 75000 */
+  readonly keepAliveTimeout: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxHeaderSize: 16_384,
+  maxHeaders: 100,
+  maxTarget: 8192,
+  maxBody: Infinity,
+  headersTimeout: 20_000,
+  requestTimeout: 300_000,
+  responseTimeout: Infinity,
+  keepAliveTimeout: 75_000,
+}
+
+/** Limits that may be left open. */
+const MAY_BE_INFINITE: ReadonlySet<keyof Limits> = new Set(['maxBody', 'requestTimeout', 'responseTimeout'])
+
+/** Checks the limits that are given, and adds the others. */
+export function limitsFrom(given: { readonly [name in keyof Limits]?: number | undefined }): Limits {
+  const limits = { ...DEFAULT_LIMITS }
+  for (const name of Object.keys(limits) as (keyof Limits)[]) {
+    const value = given[name]
+    if (value === undefined) continue
+    const isInfinite = value === Infinity && MAY_BE_INFINITE.has(name)
+    if (!isInfinite && !(Number.isSafeInteger(value) && value > 0 && value < 2 ** 31)) {
+      const unit = name.endsWith('Timeout') ? ' of milliseconds' : ''
+      fail(
+        `The option ${name} must be a whole number${unit}, 1 or more${MAY_BE_INFINITE.has(name) ? ', or Infinity' : ''}, not ${show(value)}.`,
+      )
+    }
+    limits[name] = value
+  }
+  if (limits.requestTimeout < limits.headersTimeout) {
+    fail('The option requestTimeout cannot be shorter than headersTimeout: the head is a part of the request.')
+  }
+  return limits
+}
+
+/** Why a request is refused before anybody has looked at it. */
+interface Refusal {
+  readonly status: 400 | 413 | 414 | 431 | 505
+  readonly reason: string
+}
+
+/**
+ * What Node lets through although it cannot be meant, or lets another server read otherwise than this one: the ways in
+ * which requests are smuggled (RFC 9112 §11.2). Node refuses the others itself.
+ */
+export function refusalOf(req: IncomingMessage, limits: Limits): Refusal | undefined {
+  const { rawHeaders, httpVersionMajor, httpVersion, headers, url = '' } = req
+  if (rawHeaders.length > limits.maxHeaders * 2) {
+    return { status: 431, reason: `it has more than ${limits.maxHeaders} header lines` }
+  }
+  if (url.length > limits.maxTarget) {
+    return { status: 414, reason: `its target is longer than ${limits.maxTarget} characters` }
+  }
+  if (httpVersionMajor < 1) return { status: 505, reason: 'it is of HTTP/0.9' }
+  if (httpVersionMajor === 1) {
+    let hosts = 0
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++
+    }
+    if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
+    if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
+      return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
+    }
+  }
+  if (Number(headers['content-length'] ?? 0) > limits.maxBody) {
+    return { status: 413, reason: `its body is longer than ${limits.maxBody} bytes` }
+  }
+  return undefined
+}
+
+/** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app. */
+export function limited(
+  listener: NodeListener,
+  { maxBody, responseTimeout }: Limits,
+  onExceeded: (req: IncomingMessage, status: number, reason: string) => void,
+): NodeListener {
+  if (maxBody === Infinity && responseTimeout === Infinity) return listener
+  return (req, res) => {
+    if (responseTimeout !== Infinity) {
+      const timer = setTimeout(() => {
+        if (res.headersSent || res.destroyed) return
+        onExceeded(req, 503, `the app has not begun to answer within ${responseTimeout} ms`)
+        answerInstead(res, 503, 'The app did not answer in time.\n')
+      }, responseTimeout)
+      res.once('close', () => clearTimeout(timer))
+    }
+    if (maxBody !== Infinity && req.headers['content-length'] === undefined) {
+      countBody(req, maxBody, () => {
+        onExceeded(req, 413, `its body is longer than ${maxBody} bytes`)
+        if (res.headersSent) res.destroy()
+        else answerInstead(res, 413, 'The body is too long.\n')
+      })
+    }
+    return listener(req, res)
+  }
+}
+
+/** A body of unknown length is counted as it comes; nobody is handed what is beyond the limit. */
+function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void): void {
+  const push = req.push.bind(req)
+  let length = 0
+  let isOver = false
+  req.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    if (isOver) return true // let it come, and be dropped, so that the answer can be read
+    length += chunk?.length ?? 0
+    if (length <= maxBody) return push(chunk, encoding)
+    isOver = true
+    onExceeded()
+    return true
+  }
+}
+
+/** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */
+function answerInstead(res: ServerResponse, status: number, text: string): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  res.shouldKeepAlive = false
+  res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
+  const ignored = (): ServerResponse => res
+  const unwritten = (...args: readonly unknown[]): boolean => {
+    const done = args.findLast((arg) => typeof arg === 'function')
+    if (done !== undefined) process.nextTick(done as () => void)
+    return true
+  }
+  Object.assign(res, {
+    writeHead: ignored,
+    setHeader: ignored,
+    appendHeader: ignored,
+    setHeaders: ignored,
+    removeHeader: ignored,
+    flushHeaders: ignored,
+    writeContinue: ignored,
+    write: unwritten,
+    end: ignored,
+  })
+}

@@ -1,0 +1,224 @@
+/**
+ * How are addresses listened on? Every bind becomes a listening socket that knows nothing of HTTP: whoever asked is
+ * handed the connections. So one process can listen while others serve, and a bind, an inherited socket and a server
+ * that somebody else made are all the same. Either every address is listened on or none.
+ */
+
+import { unlinkSync } from 'node:fs'
+import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { ProxyFixError } from '../trust/error.ts'
+import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
+import { systemdFds } from './systemd.ts'
+import { fileAt, freeSocketPath } from './unix-socket.ts'
+
+/** An address that is listened on. */
+export interface ServerAddress {
+  /** The IP address, or the path of a unix socket. */
+  readonly address: string
+  readonly family: 'IPv4' | 'IPv6' | 'unix'
+  /** The port that it got; a unix socket has none. */
+  readonly port?: number
+  /** Where it can be reached from this machine, as in `http://127.0.0.1:8000` or `unix:run/app.sock`. */
+  readonly url: string
+}
+
+/** What a connection is to be: the bind it came by. */
+export interface Listener<B> {
+  readonly bind: B
+  readonly address: ServerAddress
+  /** Takes no more connections; those that were handed over are not touched. */
+  close(): void
+}
+
+/** Where to listen: a bind, or a server of `node:net` that listens already or soon will. */
+export type Target = Bind | Server
+
+export interface ListenOptions {
+  /** How many connections may wait to be accepted, where the bind does not say. @default 2048 */
+  readonly backlog?: number | undefined
+  /** Whether connections are handed over unread, so that another process can have them. */
+  readonly paused?: boolean
+  readonly isTls: (bind: Bind | undefined) => boolean
+}
+
+/** One address may stand for several sockets, as `systemd` does. */
+type Prepared = TcpBind | UnixBind | FdBind | Server
+
+/**
+ * Listens on every address, or on none.
+ * @param onConnection Is given each connection, and the place of its address in the list.
+ * @throws ProxyFixError `ERR_PROXYFIX_BIND` when one is taken, not permitted or not of this machine.
+ */
+export async function listenOnAll(
+  targets: readonly Target[],
+  options: ListenOptions,
+  onConnection: (socket: Socket, index: number) => void,
+): Promise<Listener<Bind | undefined>[]> {
+  const listeners: Listener<Bind | undefined>[] = []
+  try {
+    for (const [index, target] of targets.entries()) {
+      for (const one of expanded(target)) {
+        const bind = target instanceof Server ? undefined : target
+        const isTls = options.isTls(bind)
+        const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
+        const isOurs = !(one instanceof Server)
+        const accept = (socket: Socket): void => {
+          if (!isOurs) asForHttp(socket)
+          onConnection(socket, index)
+        }
+        server.on('connection', accept)
+        // One connection less (too many open files) is no reason to end. What becomes of others' servers, they say.
+        if (isOurs) server.on('error', onAcceptError)
+        const forget = one instanceof Server ? undefined : unlinkAtExit(one)
+        const close = (): void => {
+          server.off('connection', accept)
+          if (server.listening) server.close()
+          forget?.()
+        }
+        listeners.push({ bind, address: addressOf(server, isTls), close })
+      }
+    }
+  } catch (error) {
+    for (const listener of listeners) listener.close()
+    throw error
+  }
+  return listeners
+}
+
+function onAcceptError({ message }: Error): void {
+  process.stderr.write(`A connection could not be accepted: ${message}\n`)
+}
+
+/** A socket as a listening server of `node:http` makes it: clients that have ended their half are still answered. */
+export function asForHttp(socket: Socket): void {
+  socket.allowHalfOpen = true
+  socket.setNoDelay(true)
+}
+
+function expanded(target: Target): Prepared[] {
+  if (target instanceof Server || !('systemd' in target)) return [target]
+  const { backlog } = target
+  return systemdFds(target.name).map((fd) => (backlog === undefined ? { fd } : { fd, backlog }))
+}
+
+/** A server that somebody else made; one that does not listen yet must be about to. */
+async function adopt(server: Server): Promise<Server> {
+  if (server.listening) return server
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve)
+    server.once('error', (error) => reject(bindError('the server that was given', error)))
+  })
+  return server
+}
+
+async function listenOn(
+  bind: Exclude<Prepared, Server>,
+  all: readonly Target[],
+  { backlog = 2048, paused = false }: ListenOptions,
+): Promise<Server> {
+  const name = nameOf(bind)
+  if ('path' in bind) {
+    const obstacle = await freeSocketPath(bind.path)
+    if (obstacle !== undefined) throw new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${obstacle}.`)
+  }
+  // As http.Server has them: it answers clients that have ended their half, and sends small answers at once.
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: paused })
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => reject(bindError(name, error))
+    server.once('error', onError)
+    const listen = (): void =>
+      void server.listen({ backlog: bind.backlog ?? backlog, exclusive: true, ...where(bind, all) }, () => {
+        server.off('error', onError)
+        resolve()
+      })
+    if ('path' in bind && bind.mode !== undefined) withUmask(0o777 & ~bind.mode, listen)
+    else listen()
+  })
+  return server
+}
+
+function where(bind: Exclude<Prepared, Server>, all: readonly Target[]): object {
+  if ('fd' in bind) return { fd: bind.fd }
+  if ('path' in bind) return { path: bind.path }
+  const { host, port, ipv6Only } = bind
+  return { host, port, ipv6Only: ipv6Only ?? isPaired(bind, all) }
+}
+
+/** `[::]:80` beside `0.0.0.0:80` can only mean one for each family: with both on `[::]` the second would be in use. */
+function isPaired({ host, port }: TcpBind, all: readonly Target[]): boolean {
+  if (host !== '::' || port === 0) return false
+  return all.some((other) => 'port' in other && other.port === port && /^\d+(\.\d+){3}$/.test(other.host ?? ''))
+}
+
+/** The socket is made before `listen` returns, and nobody can connect to it before it has its mode. */
+function withUmask(mask: number, listen: () => void): void {
+  const before = process.umask(mask)
+  try {
+    listen()
+  } finally {
+    process.umask(before)
+  }
+}
+
+/**
+ * Node removes a unix socket when its server is closed, and not when the process ends without; then it is done here,
+ * unless another one has taken its place.
+ */
+function unlinkAtExit(bind: Exclude<Prepared, Server>): (() => void) | undefined {
+  if (!('path' in bind)) return undefined
+  const { path } = bind
+  const ours = fileAt(path)
+  const unlink = (): void => {
+    if (ours === fileAt(path)) unlinkSync(path)
+  }
+  process.once('exit', unlink)
+  return () => void process.off('exit', unlink)
+}
+
+function addressOf(server: Server, isTls: boolean): ServerAddress {
+  const address = server.address() as AddressInfo | string // as it listens
+  if (typeof address === 'string') return { address, family: 'unix', url: `unix:${address}` }
+  const { family, port } = address
+  return { address: address.address, family: family as 'IPv4' | 'IPv6', port, url: urlOf(address, isTls) }
+}
+
+/** Where an address can be reached from this machine. */
+function urlOf({ address, port }: AddressInfo, isTls: boolean): string {
+  const host = isEveryInterface(address) ? 'localhost' : address
+  return `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+export function isEveryInterface(address: string): boolean {
+  return address === '::' || address === '0.0.0.0'
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; stop the program that has it, or choose another',
+  EACCES: 'this user may not use that port; choose one above 1023',
+  EADDRNOTAVAIL: 'no interface of this machine has that address',
+  ENOTFOUND: 'that name has no address',
+  EAI_AGAIN: 'that name could not be looked up',
+  EBADF: 'no such file descriptor is open',
+  ENOTSOCK: 'the file descriptor is no socket',
+  EINVAL: 'it is no socket that can be listened on',
+  ENOENT: 'the folder does not exist',
+  ENOTDIR: 'the path leads through something that is no folder',
+}
+
+const REASONS_OF_PATHS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the path is taken; remove what is there, or choose another',
+  EACCES: 'this user may not create a file there',
+}
+
+function bindError(name: string, error: NodeJS.ErrnoException): ProxyFixError {
+  const code = error.code ?? ''
+  const reason = (name.startsWith('unix:') ? REASONS_OF_PATHS[code] : undefined) ?? REASONS[code] ?? error.message
+  return new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`, { cause: error })
+}
+
+function nameOf(bind: Exclude<Prepared, Server>): string {
+  if ('fd' in bind) return `fd:${bind.fd}`
+  if ('path' in bind) return `unix:${bind.path}`
+  const { host = '*', port } = bind
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

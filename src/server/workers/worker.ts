@@ -1,0 +1,70 @@
+/** What does a worker do? It serves the connections that the listening process hands to it, until it is told to stop. */
+
+import type { Socket } from 'node:net'
+import type { Instance } from '../instance.ts'
+import { asForHttp } from '../listen.ts'
+import { useAdhocCertificate } from '../tls.ts'
+import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
+
+/** What a worker is made of, once it knows where it serves. */
+export type MakeInstance = (
+  bind: readonly string[],
+  onRequest: () => void,
+) => Promise<{ instance: Instance; maxRequests: number }>
+
+/**
+ * Runs this process as a worker.
+ * @param make Makes what serves.
+ * @param failureOf Says why it could not be made.
+ */
+export function runWorker(make: MakeInstance, failureOf: (error: unknown) => BootFailure): void {
+  let instance: Instance | undefined
+  // A terminal and a supervisor signal every process of a group: what is to be done, the listening one says.
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTTIN', 'SIGTTOU'] as const)
+    process.on(signal, () => undefined)
+  process.on('SIGTERM', () => tell({ type: 'retire', reason: 'it was sent SIGTERM' }))
+  process.on('SIGUSR1', () => instance?.reopenLogs())
+
+  process.on('message', (message: ToWorker, socket?: Socket) => {
+    if (message.type === 'start') void start(message)
+    else if (message.type === 'connection') take(message, socket)
+    else if (message.type === 'wind-down') instance?.windDown()
+    else if (message.type === 'stop') void stop(message)
+    else if (message.type === 'reopen-logs') instance?.reopenLogs()
+    else if (message.type === 'ping') tell({ type: 'pong' })
+  })
+  tell({ type: 'hello' })
+
+  async function start({ bind, adhoc }: Extract<ToWorker, { type: 'start' }>): Promise<void> {
+    if (adhoc !== undefined) useAdhocCertificate(adhoc)
+    let requests = 0
+    let most = Infinity
+    try {
+      const made = await make(bind, () => {
+        if (++requests === most) tell({ type: 'retire', reason: `it has served ${requests} requests` })
+      })
+      most = made.maxRequests
+      instance = made.instance
+      tell({ type: 'ready' })
+    } catch (error) {
+      const failure = failureOf(error)
+      process.send?.({ type: 'failed', ...failure } satisfies FromWorker, () => process.exit(failure.code))
+    }
+  }
+
+  function take({ id, index }: Extract<ToWorker, { type: 'connection' }>, socket: Socket | undefined): void {
+    tell({ type: 'taken', id })
+    if (socket === undefined) return // the client has gone already
+    asForHttp(socket)
+    instance?.take(socket, index)
+  }
+
+  async function stop(how: Extract<ToWorker, { type: 'stop' }>): Promise<void> {
+    await instance?.stop(how)
+    process.exit(0)
+  }
+}
+
+function tell(message: FromWorker): void {
+  if (process.connected) process.send?.(message)
+}

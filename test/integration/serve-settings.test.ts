@@ -1,0 +1,109 @@
+/** Where a real server takes its settings from: the command line, variables, files, and what they are told to be. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { launch, run, type Serving } from './program.ts'
+import { ask } from './wire.ts'
+
+let folder: string
+let server: Serving | undefined
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'proxyfix-settings-'))
+  mkdirSync(join(folder, 'site'))
+  writeFileSync(join(folder, 'site', 'package.json'), '{ "type": "module" }')
+  writeFileSync(
+    join(folder, 'site', 'app.js'),
+    'export default (req, res) => res.end([req.socket.remoteAddress, process.env.GREETING].join(" "))',
+  )
+})
+afterEach(async () => {
+  await server?.stop()
+  server = undefined
+  rmSync(folder, { recursive: true })
+})
+
+function write(name: string, content: string): void {
+  writeFileSync(join(folder, 'site', name), content)
+}
+
+async function body(): Promise<string> {
+  const headers = [['X-Forwarded-For', '203.0.113.7']] as const
+  return (await ask({ to: server?.url ?? '', host: 'a', headers })).body
+}
+
+describe.each([
+  ['in one process', []],
+  ['with workers', ['-w', '1']],
+] as const)('%s', (_, flags) => {
+  it('a folder to begin in is where the config file, the app and its variables are', async () => {
+    write('proxyfix.config.js', 'export default { bind: "127.0.0.1:0", app: "app.js", proxyFix: { xFor: 1 } }')
+    write('variables', 'GREETING=hello\nPROXYFIX_TRUSTED_PROXIES=loopback\n')
+    server = await launch([...flags, '--chdir', 'site', '--dotenv', 'variables'], { folder })
+    expect(await body()).toBe('203.0.113.7 hello')
+  })
+
+  it('a function of a config file is called', async () => {
+    write(
+      'proxyfix.config.js',
+      'export default { bind: "127.0.0.1:0", proxyFix: { xFor: 1, trustedProxies: (address) => address === "127.0.0.1" } }',
+    )
+    server = await launch([...flags, 'app.js'], { folder: join(folder, 'site'), env: { GREETING: 'hi' } })
+    expect(await body()).toBe('203.0.113.7 hi')
+  })
+
+  it('everything can be a variable', async () => {
+    const env = { PROXYFIX_APP: 'app.js', PROXYFIX_BIND: '127.0.0.1:0', PROXYFIX_X_FOR: '1' }
+    server = await launch(flags, { folder: join(folder, 'site'), env })
+    expect(await body()).toBe('203.0.113.7 ')
+  })
+})
+
+it('SIGHUP reads the config file again', async () => {
+  write('proxyfix.config.json', '{ "bind": "127.0.0.1:0", "workers": 1, "proxyFix": { "xFor": 1 } }')
+  server = await launch(['app.js'], { folder: join(folder, 'site') })
+  expect(await body()).toBe('203.0.113.7 ')
+  write('proxyfix.config.json', '{ "bind": "127.0.0.1:0", "workers": 1, "proxyFix": { "xFor": 0 } }')
+  server.signal('SIGHUP')
+  await server.said('Reloaded')
+  expect(await body()).toBe('127.0.0.1 ')
+})
+
+describe('--check-config', () => {
+  it('loads all, and serves nothing', async () => {
+    const { code, stderr } = await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))
+    expect([code, stderr]).toStrictEqual([0, 'Everything can be read, and the app be loaded\n'])
+  })
+
+  it.each([
+    ['a config file that is wrong', 2, () => write('proxyfix.config.json', '{ "bnid": ":1" }')],
+    ['an app that throws', 4, () => write('app.js', 'throw new Error("no database")')],
+  ])('tells %s', async (_, code, prepare) => {
+    prepare()
+    expect(await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))).toMatchObject({ code })
+  })
+})
+
+it('--print-config prints a config file that says the same, without secrets', async () => {
+  write('proxyfix.config.json', '{ "bind": ":1", "workers": 2 }')
+  const env = { PROXYFIX_HEALTH: '/up', PROXYFIX_SECRET: 'X-Verify: hush' }
+  const flags = ['serve', '--print-config', '-b', ':3', '--x-for', '1', 'app.js']
+  const { code, stdout } = await run(flags, join(folder, 'site'), env)
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toStrictEqual({
+    app: 'app.js',
+    bind: [':3'],
+    workers: 2,
+    health: '/up',
+    proxyFix: {
+      xFor: 1,
+      xProto: 0,
+      xHost: 0,
+      xPort: 0,
+      xPrefix: 0,
+      secret: { header: 'X-Verify', values: '(a secret)' },
+    },
+  })
+})

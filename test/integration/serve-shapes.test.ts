@@ -1,0 +1,147 @@
+/**
+ * The command lines and calls that people know from gunicorn, uWSGI, gevent, eventlet, Twisted and Flask: each has its
+ * equivalent, and each is run here.
+ */
+
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createServer, serve } from '../../src/server/index.ts'
+import { launch, run, type RunOptions, type Serving } from './program.ts'
+import { ask } from './wire.ts'
+
+const APP = `
+export const app = (req, res) => res.end('app in ' + process.pid)
+export default app
+export const createApp = (name = 'nobody', { loud = false, times = 1 } = {}) => (req, res) =>
+  res.end((loud ? name.toUpperCase() : name).repeat(times))
+export const createLater = async (name) => ({ fetch: async () => new Response('later ' + name) })
+`
+
+let folder: string
+let server: Serving | undefined
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'proxyfix-shapes-'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(folder, 'your_project.js'), APP)
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+afterEach(async () => {
+  await server?.stop()
+  server = undefined
+})
+
+async function body(target = '/'): Promise<string> {
+  const { status, body: text } = await ask({ to: server?.url ?? '', host: 'a.example', target })
+  expect(status).toBe(200)
+  return text
+}
+
+async function started(args: readonly string[], options: RunOptions = {}): Promise<Serving> {
+  server = await launch(args, { folder, ...options })
+  return server
+}
+
+/** Which processes answer so many requests. */
+async function answering(times: number): Promise<Set<string>> {
+  const seen = new Set<string>()
+  for (let time = 0; time < times; time++) seen.add(await body())
+  return seen
+}
+
+describe('gunicorn', () => {
+  it('-w 4 -b HOST:PORT your_project:app', async () => {
+    const { pid } = await started(['-w', '4', '-b', '127.0.0.1:0', 'your_project.js:app'])
+    const seen = await answering(8)
+    expect(seen.size).toBe(4)
+    expect(seen).not.toContain(`app in ${pid}`)
+  })
+
+  it.each([
+    ['your_project:create_app()', 'your_project.js:createApp()', 'nobody'],
+    ['your_project:create_app("x", {…})', 'your_project.js:createApp("x", { loud: true, times: 2 })', 'XX'],
+    ['a factory that is async', "your_project.js:createLater('x')", 'later x'],
+  ])('"%s"', async (_, spec, says) => {
+    await started(['-b', '127.0.0.1:0', spec])
+    expect(await body()).toBe(says)
+    await server?.stop()
+    await started(['-w', '2', '-b', '127.0.0.1:0', spec])
+    expect(await body()).toBe(says)
+  })
+
+  it.each(['gevent', 'eventlet'])('-k %s is answered by a sentence', async (kind) => {
+    const { code, stderr } = await run(['serve', '-k', kind, 'your_project.js:app'], folder)
+    expect([code, stderr]).toStrictEqual([
+      2,
+      'proxyfix: There is no option -k: the event loop is the only kind of worker, and serves many requests at once: leave it out.\n',
+    ])
+  })
+
+  it('without -b listens on $PORT, without -w runs $WEB_CONCURRENCY workers', async () => {
+    await started(['your_project.js:app'], { env: { PORT: '0', WEB_CONCURRENCY: '2' } })
+    expect(await server?.said('Listening')).toMatch(/Listening on http:\/\/localhost:\d+ and every interface/)
+    expect((await answering(4)).size).toBe(2)
+  })
+})
+
+describe('uWSGI', () => {
+  it('--master -p 4 --http :8000 -w app', async () => {
+    await started(['-p', '4', '-b', ':0', 'your_project.js'])
+    expect((await answering(8)).size).toBe(4)
+  })
+})
+
+describe('gevent', () => {
+  it('WSGIServer(("", 5000), app).serve_forever()', async () => {
+    const app = (_request: Request): Response => new Response('served')
+    const running = await createServer(app, { bind: ':0' }).listen()
+    expect(running.addresses[0]).toMatchObject({ address: '::', family: 'IPv6' })
+    expect(await ask({ to: running.url, host: 'a.example' })).toStrictEqual({ status: 200, body: 'served' })
+    await running.close()
+  })
+})
+
+describe('eventlet', () => {
+  it('wsgi.server(eventlet.listen(("", 5000)), app)', async () => {
+    const listening = net.createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { port } = listening.address() as AddressInfo // as it does not listen on a pipe
+    const running = await serve((_request: Request) => new Response('served'), { bind: listening })
+    expect(running.url).toBe(`http://127.0.0.1:${port}`)
+    expect(await ask({ to: running.url, host: 'a.example' })).toStrictEqual({ status: 200, body: 'served' })
+    await running.close()
+    expect(listening.listening).toBe(false)
+  })
+
+  it('a socket that is only a file descriptor', async () => {
+    const listening = net.createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { _handle: handle } = listening as unknown as { readonly _handle: { readonly fd: number } }
+    const { fd } = handle
+    await started(['-b', 'fd:3', 'your_project.js'], { fds: [fd] })
+    listening.close() // this process's copy
+    const { port } = new URL(server?.url ?? '')
+    expect(Number(port)).toBeGreaterThan(0)
+    expect(await body()).toMatch(/^app in/)
+  })
+})
+
+describe('twistd', () => {
+  it('-n web --port tcp:8080 --wsgi myproject.app', async () => {
+    await started(['-b', 'tcp:0:interface=127.0.0.1', 'your_project.js:app'])
+    expect(server?.url).toMatch(/^http:\/\/127\.0\.0\.1:/)
+    expect(await body()).toMatch(/^app in/)
+  })
+
+  it('--listen twice, one of them tcp6', async () => {
+    await started(['-b', 'tcp:0:interface=127.0.0.1:backlog=50', '-b', 'tcp6:0:interface=[::1]', 'your_project.js'])
+    expect(server?.urls).toHaveLength(2)
+    for (const url of server?.urls ?? []) {
+      expect((await ask({ to: url, host: 'a.example' })).status).toBe(200)
+    }
+  })
+})

@@ -1,0 +1,227 @@
+/** What else can be said to `serve`, and what it makes of apps that are late, loud, or more than a handler. */
+
+import { once } from 'node:events'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { mkdtempSync, rmSync } from 'node:fs'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as wait } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { proxyFix } from '../../../src/index.ts'
+import { exchange, parseResponses, requestText } from '../../fixtures/raw-http.ts'
+
+type AnyApp = Parameters<typeof serve>[0]
+
+async function started(app: unknown, options: ServeOptions = {}): Promise<{ server: RunningServer; port: number }> {
+  const server = await serve(app as AnyApp, { bind: '127.0.0.1:0', ...options })
+  onTestFinished(() => server.close({ timeout: 0 }))
+  return { server, port: server.addresses[0]?.port ?? 0 }
+}
+
+function muted(): { readonly lines: string[] } {
+  const lines: string[] = []
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+  onTestFinished(() => spy.mockRestore())
+  return { lines }
+}
+
+const app = (_req: IncomingMessage, res: ServerResponse): void => void res.end('served')
+
+describe('addresses', () => {
+  it('can be what parseBind gives, and several kinds at once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'proxyfix-serve-'))
+    const path = join(folder, 'app.sock')
+    const server = await serve(app, { bind: [parseBind('127.0.0.1:0'), `unix:${path}`] })
+    const req = http.get({ socketPath: path, agent: false })
+    expect(await text(((await once(req, 'response')) as [IncomingMessage])[0])).toBe('served')
+    expect(server.addresses).toStrictEqual([
+      { address: '127.0.0.1', family: 'IPv4', port: expect.any(Number) as number, url: server.url },
+      { address: path, family: 'unix', url: `unix:${path}` },
+    ])
+    await server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('can be a server that is only about to listen, and is closed with this one', async () => {
+    const listening = net.createServer().listen(0, '127.0.0.1')
+    const server = await serve(app, { bind: listening })
+    const { port } = listening.address() as AddressInfo // as it does not listen on a pipe
+    expect(server.addresses[0]?.port).toBe(port)
+    // A half-closed connection is answered, though this server was not made for HTTP.
+    const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    client.end(requestText('GET / HTTP/1.1', 'Host: a'))
+    expect(await text(client)).toMatch(/served$/)
+    await server.close()
+    expect([listening.listening, listening.listenerCount('connection')]).toStrictEqual([false, 0])
+  })
+
+  it('are told in a sentence when such a server cannot listen', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    onTestFinished(() => void taken.close())
+    const { port } = taken.address() as AddressInfo // as it does not listen on a pipe
+    await expect(serve(app, { bind: net.createServer().listen(port, '127.0.0.1') })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_PROXYFIX_BIND', message: expect.stringContaining('in use') as string }),
+    )
+  })
+})
+
+describe('an app that is late', () => {
+  it('is answered for, and may go on as if nothing had happened', async () => {
+    const { lines } = muted()
+    const wentOn: string[] = []
+    const late = async (_req: IncomingMessage, res: ServerResponse): Promise<void> => {
+      res.setHeader('x-early', '1')
+      await once(res, 'finish') // of the answer in its place
+      res.setHeader('x-late', '1')
+      res.writeHead(200, { 'x-late': '2' })
+      res.flushHeaders()
+      res.write('late', () => wentOn.push('written'))
+      res.end('end')
+    }
+    const { port } = await started(late, { responseTimeout: 50 })
+    const [response] = parseResponses(await exchange(port, requestText('GET / HTTP/1.1', 'Host: a')))
+    expect(response).toMatchObject({ status: 503, body: 'The app did not answer in time.\n' })
+    expect(response?.headers).not.toHaveProperty('x-early')
+    await vi.waitFor(() => expect(wentOn).toStrictEqual(['written']))
+    expect(lines).toStrictEqual([
+      'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.\n',
+    ])
+  })
+
+  it('is not, once its answer has begun', async () => {
+    const stream = async (_req: IncomingMessage, res: ServerResponse): Promise<void> => {
+      res.write('begun, ')
+      await wait(60)
+      res.end('done')
+    }
+    const { port } = await started(stream, { responseTimeout: 20 })
+    const [response] = parseResponses(
+      await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close')),
+    )
+    expect(response).toMatchObject({ status: 200, body: 'begun, done' })
+  })
+})
+
+describe('a body that is too long', () => {
+  it.each([
+    ['a Node handler', async (req: IncomingMessage, res: ServerResponse) => void res.end(await text(req))],
+    ['a Fetch handler', async (request: Request) => new Response(await request.text())],
+  ])('never gets to %s', async (_, handler) => {
+    muted()
+    const { port } = await started(handler, { maxBody: 10 })
+    const head = ['POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked'] as const
+    const sent = `${requestText(...head)}6\r\nabcdef\r\n6\r\nghijkl\r\n0\r\n\r\n`
+    expect(parseResponses(await exchange(port, sent))).toMatchObject([{ status: 413 }])
+    const fitting = `${requestText(...head, 'Connection: close')}6\r\nabcdef\r\n0\r\n\r\n`
+    expect(parseResponses(await exchange(port, fitting))).toMatchObject([{ status: 200, body: 'abcdef' }])
+  })
+})
+
+describe('upgrades', () => {
+  const REQUEST = requestText(
+    'GET /chat HTTP/1.1',
+    'Host: a',
+    'Connection: Upgrade',
+    'Upgrade: echo',
+    'X-Forwarded-For: 203.0.113.7',
+  )
+  const upgrade = (req: IncomingMessage, socket: Socket): void => {
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\n${req.url} ${req.socket.remoteAddress}`)
+  }
+
+  it.each([
+    [
+      'a handler with an upgrade function',
+      () => Object.assign((req: IncomingMessage, res: ServerResponse) => app(req, res), { upgrade }),
+    ],
+    ['an object with fetch and upgrade', () => ({ fetch: () => new Response('served'), upgrade })],
+    ['a server that does not listen', () => http.createServer(app).on('upgrade', upgrade)],
+  ])('come to %s, fixed', async (_, make) => {
+    const { port } = await started(make(), { proxyFix: { xFor: 1 } })
+    expect(await exchange(port, REQUEST)).toMatch(/101 Switching Protocols\r\n\r\n\/chat 203\.0\.113\.7$/)
+    expect(await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))).toMatch(/served/)
+  })
+
+  it('are ordinary requests for an app that has none', async () => {
+    const { port } = await started(app)
+    expect(await exchange(port, REQUEST.replace('Connection: Upgrade', 'Connection: close'))).toMatch(/served$/)
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no')
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no')
+      },
+    ],
+  ])('end their connection alone where the app %s', async (_, failing) => {
+    const spy = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    onTestFinished(() => spy.mockRestore())
+    const { port } = await started(
+      Object.assign((req: IncomingMessage, res: ServerResponse) => app(req, res), { upgrade: failing }),
+    )
+    expect(await exchange(port, REQUEST)).toBe('')
+    expect(spy).toHaveBeenCalledWith('Upgrade of "/chat" failed:', expect.any(Error))
+    expect(await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))).toMatch(/served$/)
+  })
+})
+
+describe('what cannot be', () => {
+  it.each<[name: string, options: unknown, says: string]>([
+    ['a port as a number', { bind: 8000 }, "':8000' for a port and { fd: 8000 } for a socket"],
+    ['an address that is no address', { bind: { host: 'a' } }, 'what parseBind gives, not an object'],
+    ['a negative fd', { bind: { fd: -1 } }, 'not an object'],
+    ['port', { port: 1 }, 'did you mean bind?'],
+    ['a misspelt limit', { maxBoddy: 1 }, 'did you mean maxBody?'],
+    ['a backlog of 0', { backlog: 0 }, 'backlog'],
+    ['a limit of 0', { maxHeaders: 0 }, 'maxHeaders must be a whole number, 1 or more'],
+    ['a limit in words', { headersTimeout: '5s' }, 'headersTimeout must be a whole number of milliseconds'],
+    ['no limit where there must be one', { headersTimeout: Infinity }, 'headersTimeout'],
+    ['half a millisecond', { keepAliveTimeout: 0.5 }, 'keepAliveTimeout'],
+    ['a request shorter than its head', { headersTimeout: 10, requestTimeout: 5 }, 'cannot be shorter'],
+    ['HTTP/2 without TLS', { http2: true }, 'needs TLS'],
+    ['http2 in words', { http2: 'yes' }, 'http2 must be true or false'],
+    ['TLS in words', { tls: 'yes' }, "'adhoc'"],
+    ['a log as text', { accessLog: 'access.log' }, 'accessLog must be an object'],
+    ['a format that is none', { accessLog: { format: '%(nothing)s' } }, 'nothing'],
+    ['a health check that is no path', { health: 'up' }, "'up'"],
+    ['senders of PROXY headers that are nobody', { proxyProtocol: '' }, 'empty entry'],
+    ['senders that are anybody', { proxyProtocol: ['*'] }, "cannot take '*'"],
+    ['certificates that are missing', { bind: 'ssl:0:privateKey=/gone:certKey=/gone' }, 'no such file'],
+  ])('is told in one sentence: %s', async (_, options, says) => {
+    const error: unknown = await serve(app, options as ServeOptions).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'ERR_PROXYFIX_OPTION', message: expect.stringContaining(says) as string })
+    expect((error as Error).message).toMatch(/^[^\n]+[.?]$/)
+  })
+
+  it('is a server that listens by itself', async () => {
+    const server = http.createServer(app).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    await expect(serve(server)).rejects.toThrow('a server that listens by itself')
+  })
+
+  it('is not a server that was fixed as a whole', async () => {
+    const { port } = await started(
+      proxyFix(
+        http.createServer((req, res) => res.end(req.socket.remoteAddress)),
+        { xFor: 1 },
+      ),
+    )
+    const answer = await exchange(
+      port,
+      requestText('GET / HTTP/1.1', 'Host: a', 'X-Forwarded-For: 203.0.113.7', 'Connection: close'),
+    )
+    expect(answer).toMatch(/203\.0\.113\.7$/)
+  })
+})
