@@ -10,6 +10,5 @@ export function isHeaderName(text: string): boolean {
 
 /** Whether a text can be the value of a header: characters of one byte, no control but the tab. */
 export function isHeaderValue(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
 }
