@@ -17,6 +17,7 @@ import { RequestDraft, type RewritableRequest } from '../request/rewritable-requ
 import type { RewritableResponse } from '../request/rewritable-response.ts'
 import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
 import { NodeSnapshot, NodeSource, rewriteNode } from '../request/rewrite-node.ts'
+import { isThenable } from '../request/thenable.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import {
   type Answer,
@@ -128,16 +129,12 @@ function rewriteAroundNode(
     }
     /** The rewriter's own error comes up through whoever wrote the head, and is not theirs. */
     const onThrown = (error: unknown): unknown => {
-      if (failure?.error !== error || next !== undefined) throw error
+      if (failure === undefined || failure.error !== error || next !== undefined) throw error
       return onError(error)
     }
     try {
       const result = answer === undefined ? Reflect.apply(call, self, args) : give(answer)
-      return failure === undefined && rewriter.rewriteResponse === undefined
-        ? result
-        : isThenable(result)
-          ? result.then(undefined, onThrown)
-          : result
+      return rewriter.rewriteResponse !== undefined && isThenable(result) ? result.then(undefined, onThrown) : result
     } catch (error) {
       return onThrown(error)
     }
@@ -275,8 +272,4 @@ function withListener(socket: RawSocket): () => () => void {
 
 function nameOf(rewriter: HeaderRewriter): string {
   return rewriter.constructor.name || 'a rewriter without a name'
-}
-
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }

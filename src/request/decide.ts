@@ -7,6 +7,7 @@ import type { DecisionEvent } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import { Decision, type ReadableFacts } from '../trust/resolve.ts'
 import { reportOnce } from './report-once.ts'
+import { isThenable } from './thenable.ts'
 
 interface Channel {
   readonly hasSubscribers: boolean
@@ -42,10 +43,6 @@ function tell({ checked: { onDecision } }: TrustPolicy, decision: Decision): voi
   } catch (error) {
     reportFailure(error)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function reportFailure(error: unknown): void {

@@ -205,3 +205,27 @@ describe('a rewriter inside of a bridge', () => {
     expect(isCancelled).toBe(true)
   })
 })
+
+describe('a handler that throws nothing at all', () => {
+  class Watching extends HeaderRewriter {
+    override rewriteResponse(): void {}
+  }
+
+  it('throws it through a rewriter of responses, whose error it is not', async () => {
+    const shown = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    let outcome: Promise<unknown> = Promise.resolve('not called')
+    const wrapped = new Watching().wrap(
+      async (_req: IncomingMessage, _res: ServerResponse) => await Promise.reject<void>(),
+    )
+    const server = http.createServer((req, res) => {
+      outcome = wrapped(req, res).then(
+        () => 'answered',
+        (error: unknown) => [error],
+      )
+      res.end()
+    })
+    await fetch(`http://127.0.0.1:${await listening(server)}/`)
+    expect(await outcome).toStrictEqual([undefined])
+    expect(shown).not.toHaveBeenCalled()
+  })
+})
