@@ -1,140 +1,219 @@
-// What does the decision alone cost, and does a client's text make it dearer? Each row of ours stands beside what other
-// packages take for the address alone; rows are measured in turn, round after round, and the table gives medians.
-//
-//   npm run build && node bench/decide.mjs [--rounds 15]
-//
-// One process, no network. `x` is the ratio to the row above it that begins with "=".
+/**
+ * What does the decision alone cost, and does a client's text make it dearer? Beside it: what other packages take for the
+ * address alone, and the limit, written by hand: where the last value begins, and one check that it is valid.
+ *
+ *     npm run bench -- decide
+ */
 
 import { isIP } from 'node:net'
-import { parseArgs } from 'node:util'
+import fastifyProxyAddr from '@fastify/proxy-addr'
+import forwarded from 'forwarded'
 import forwardedParse from 'forwarded-parse'
 import proxyAddr from 'proxy-addr'
+import requestIp from 'request-ip'
 import { resolveConnection, trustPolicy } from '../dist/index.js'
+import { measureGroups } from './lib/micro.mjs'
+import { runAlone } from './lib/section.mjs'
 
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } })
-const rounds = Number(options.rounds)
+// srvx exports it to nobody, but every one of its servers calls it.
+const { resolveClientIP } = await import(new URL('../_chunks/_trust-proxy.mjs', import.meta.resolve('srvx/node')))
 
 const PROXIES = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8', 'fc00::/7']
-const CLIENT = '203.0.113.7'
-const trusts = proxyAddr.compile(PROXIES)
+const PEER = '10.0.0.1'
+const KILOBYTE = 1024
 
-const count = trustPolicy({ xFor: 1, xProto: 0 })
-const fields = trustPolicy({ xFor: 1, xProto: 1, xHost: 1 })
-const three = trustPolicy({ xFor: 3, xProto: 0 })
+const address = trustPolicy({ xFor: 1, xProto: 0 })
+const threeHops = trustPolicy({ xFor: 3, xProto: 0 })
+const threeFields = trustPolicy({ xFor: 1, xProto: 1, xHost: 1 })
 const walk = trustPolicy({ xFor: 'trusted', xProto: 0, trustedProxies: PROXIES })
-const forwarded = trustPolicy({ forwarded: 1 })
+const element = trustPolicy({ forwarded: 1 })
 const elements = trustPolicy({ forwarded: 'trusted', trustedProxies: PROXIES })
 
-const facts = (headers) => ({
-  peer: { address: '10.0.0.1', port: 4711 },
-  scheme: 'http',
-  host: 'app.internal',
-  headers,
-})
-const ours = (headers, policy) => {
-  const given = facts(headers)
-  return () => resolveConnection(given, policy).client.address.length
+// ---- what is asked, in as many variants as no compiler takes for one ----
+
+/** As a header comes out of Node's parser: one piece of memory, not a rope. */
+const flat = (text) => Buffer.from(text, 'latin1').toString('latin1')
+const variants = (make, count = 64) => Array.from({ length: count }, (_, index) => make(index))
+
+const client = (index) => `203.0.113.${index + 1}`
+const proxy = (index) => `10.0.${index % 250}.${(index * 7) % 250}`
+const proxies = (count) => Array.from({ length: count }, (_, index) => proxy(index))
+const list = (...values) => flat(values.flat().join(', '))
+/** What a client wrote before the values of the proxies: addresses, as long as that. */
+const hostile = (length) => Array(Math.floor(length / '6.6.6.6, '.length)).fill('6.6.6.6')
+const allTrusted = (length) => list(proxies(Math.floor(length / '10.0.100.100, '.length)))
+const elementOf = (index) => `for=${client(index)};proto=https;host=www${index}.example.com`
+const hostileElements = (length) => Array(Math.floor(length / 42)).fill('for=6.6.6.6;proto=https;host=evil.example')
+
+const facts = (headers) => ({ peer: { address: PEER, port: 4711 }, scheme: 'http', host: 'app.internal', headers })
+const withFor = (value) => facts({ 'x-forwarded-for': value })
+/** As peers read it; some look for the socket in one place, some in another. */
+const request = (value) => {
+  const socket = { remoteAddress: PEER }
+  return { headers: { 'x-forwarded-for': value }, socket, connection: socket, raw: undefined }
 }
-const theirs = (list) => {
-  const req = { connection: { remoteAddress: '10.0.0.1' }, headers: { 'x-forwarded-for': list } }
-  return () => proxyAddr(req, trusts).length
+
+// ---- who answers ----
+
+const ours = (policy) => (given) => resolveConnection(given, policy)
+const trusts = proxyAddr.compile(PROXIES)
+const fastifyTrusts = fastifyProxyAddr.compile(PROXIES)
+const hops = (count) => (_, index) => index < count
+
+/** One check of the last value: the least that anybody can do who answers with an address. */
+const lastAddress = (value) => {
+  const last = value.slice(value.lastIndexOf(',') + 1).trim()
+  return isIP(last) === 0 ? undefined : last
 }
-const limit = (list) => () => {
-  const address = list.slice(list.lastIndexOf(',') + 1).trim()
-  return isIP(address) === 0 ? 0 : address.length
-}
-const byHand = ({ 'x-forwarded-for': list, 'x-forwarded-proto': scheme, 'x-forwarded-host': host }) => {
-  return () => {
-    const address = list.slice(list.lastIndexOf(',') + 1).trim()
-    if (isIP(address) === 0 || (scheme !== 'http' && scheme !== 'https')) return 0
-    for (let index = 0; index < host.length; index++) {
-      const code = host.charCodeAt(index) | 0x20
-      if ((code < 0x61 || code > 0x7a) && code !== 0x2e && code !== 0x2d && (code < 0x30 || code > 0x39)) return 0
-    }
-    return { address, scheme, host }.host.length
+
+const lastThree = ({ headers }) => {
+  const last = lastAddress(headers['x-forwarded-for'])
+  const scheme = headers['x-forwarded-proto']
+  const host = headers['x-forwarded-host']
+  if (last === undefined || (scheme !== 'http' && scheme !== 'https')) return undefined
+  for (let index = 0; index < host.length; index++) {
+    const code = host.charCodeAt(index) | 0x20
+    if ((code < 0x61 || code > 0x7a) && code !== 0x2e && code !== 0x2d && (code < 0x30 || code > 0x39)) return undefined
   }
+  return { address: last, scheme, host }
 }
 
-/** A client's text of a length, with what the proxies append to it. */
-const after = (length, ...values) => [`${'6.6.6.6, '.repeat(length / 9)}${CLIENT}`, ...values].join(', ')
-const proxies = (number) => Array.from({ length: number }, (_, index) => `10.0.${index % 250}.${(index * 7) % 250}`)
-const trustedList = (length) => proxies(Math.floor(length / 11)).join(', ')
-const element = `for=${CLIENT};proto=https;host=www.example.com`
-const elementsAfter = (length) =>
-  [...Array(Math.floor(length / 40)).fill('for=6.6.6.6;proto=https;host=evil.example'), element].join(', ')
+const LIMIT = 'limit: lastIndexOf and isIP'
 
-const threeElements = elementsAfter(80)
-const one = {
-  'x-forwarded-for': `198.51.100.1, ${CLIENT}`,
-  'x-forwarded-proto': 'https',
-  'x-forwarded-host': 'www.example.com',
+/** Everybody's answer for one hop, or several, counted. */
+function counted(policy, count, make, { goal, size } = {}) {
+  const values = variants(make, size)
+  const requests = values.map(request)
+  return [
+    { name: LIMIT, inputs: values, call: lastAddress },
+    { name: 'resolveConnection', inputs: values.map(withFor), call: ours(policy), against: LIMIT, goal },
+    ...[
+      { name: 'proxy-addr, hops', call: (req) => proxyAddr(req, hops(count)) },
+      { name: '@fastify/proxy-addr, hops', call: (req) => fastifyProxyAddr(req, hops(count)) },
+      { name: 'forwarded: the whole list', call: forwarded },
+      { name: 'request-ip: the first value', call: (req) => requestIp.getClientIp(req) },
+      { name: 'srvx, peer trusted', call: (req) => resolveClientIP([PEER], PEER, req.headers['x-forwarded-for']) },
+    ].map((peer) => ({ ...peer, inputs: requests, against: LIMIT })),
+  ]
 }
-const xff = (list) => ({ 'x-forwarded-for': list })
-const SIZES = { '100 B': 100, '1 KB': 1_000, '16 KB': 16_000, '64 KB': 64_000 }
 
-const rows = {
-  '= by hand: For, Proto, Host': byHand(one),
-  'one hop: For, Proto, Host': ours(one, fields),
-  '= by hand: lastIndexOf and isIP': limit(one['x-forwarded-for']),
-  'one hop: For': ours(one, count),
-  'none sent: For, Proto, Host': ours({}, fields),
-  'three hops: For': ours(xff(after(0, ...proxies(2))), three),
+/** A walk from the right past addresses that are trusted. */
+function walked(make, { goal, size, exact = proxies(10) } = {}) {
+  const values = variants(make, size)
+  const requests = values.map(request)
+  const known = [PEER, ...exact]
+  return [
+    { name: 'proxy-addr, compiled', inputs: requests, call: (req) => proxyAddr(req, trusts) },
+    { name: 'resolveConnection', inputs: values.map(withFor), call: ours(walk), goal },
+    { name: '@fastify/proxy-addr, compiled', inputs: requests, call: (req) => fastifyProxyAddr(req, fastifyTrusts) },
+    {
+      name: 'srvx, addresses (it knows no blocks)',
+      inputs: requests,
+      call: (req) => resolveClientIP(known, PEER, req.headers['x-forwarded-for']),
+    },
+  ].map((subject, index) => (index === 0 ? subject : { ...subject, against: 'proxy-addr, compiled' }))
+}
+
+export const groups = {
+  'Decision: For, Proto and Host of one hop, validated': () => {
+    const inputs = variants((index) =>
+      facts({
+        'x-forwarded-for': list('198.51.100.1', client(index)),
+        'x-forwarded-proto': index % 2 === 0 ? 'https' : 'http',
+        'x-forwarded-host': `www${index}.example.com`,
+      }),
+    )
+    const limit = 'limit: the same three by hand'
+    return [
+      { name: limit, inputs, call: lastThree },
+      {
+        name: 'resolveConnection',
+        inputs,
+        call: ours(threeFields),
+        against: limit,
+        goal: { most: 1.7, bytes: 150 },
+      },
+    ]
+  },
+  'Decision: no such header': () => {
+    const inputs = variants((index) => ({ ...facts({ accept: '*/*' }), host: `www${index}.example.com` }))
+    const withoutHost = variants(() => ({ ...facts({ accept: '*/*' }), host: undefined }))
+    const call = ours(threeFields)
+    return [
+      { name: 'resolveConnection', inputs, call, goal: { value: 20 } },
+      { name: 'resolveConnection, no Host either', inputs: withoutHost, call },
+      { name: 'the loop itself', inputs, call: (given) => given },
+    ]
+  },
+  'Decision: address of one hop': () =>
+    counted(address, 1, (index) => list('198.51.100.1', client(index)), { goal: { most: 2 } }),
+  'Decision: address of three hops': () =>
+    counted(threeHops, 3, (index) => list('198.51.100.1', client(index), proxies(2))),
+  'Decision: address of one hop, after 16 KB of a client’s': () =>
+    counted(address, 1, (index) => list(hostile(16 * KILOBYTE), client(index)), { goal: { most: 2 }, size: 16 }),
+  'Decision: address of one hop, after 64 KB of a client’s': () =>
+    counted(address, 1, (index) => list(hostile(64 * KILOBYTE), client(index)), { goal: { most: 2 }, size: 8 }),
   ...Object.fromEntries(
-    [1, 3, 10].flatMap((number) => [
-      [`= proxy-addr, ${number} trusted`, theirs(after(0, ...proxies(number)))],
-      [`walk, ${number} trusted`, ours(xff(after(0, ...proxies(number))), walk)],
+    [1, 3, 10].map((count) => [
+      `Decision: walk past ${count} trusted`,
+      () =>
+        walked((index) => list(client(index), proxies(count)), {
+          goal: count === 1 ? undefined : { faster: 10 },
+          exact: proxies(count),
+        }),
     ]),
   ),
-  '= forwarded-parse, three elements': () => forwardedParse(threeElements).length,
-  'Forwarded, last of three elements': ours({ forwarded: threeElements }, forwarded),
-  ...Object.fromEntries(
-    Object.entries(SIZES).flatMap(([size, length]) => [
-      [`count after ${size} of a client's`, ours(xff(after(length)), count)],
-      [`walk of 3 after ${size} of a client's`, ours(xff(after(length, ...proxies(3))), walk)],
-      [`Forwarded after ${size} of a client's`, ours({ forwarded: elementsAfter(length) }, forwarded)],
-      [`Forwarded walk after ${size} of a client's`, ours({ forwarded: elementsAfter(length) }, elements)],
-    ]),
-  ),
-  ...Object.fromEntries(
-    [1_000, 16_000, 64_000].flatMap((length) => [
-      [`= proxy-addr, ${length / 1000} KB all trusted`, theirs(trustedList(length))],
-      [`walk, ${length / 1000} KB all trusted`, ours(xff(trustedList(length)), walk)],
-    ]),
-  ),
+  'Decision: walk past 3 trusted, after 16 KB of a client’s': () =>
+    walked((index) => list(hostile(16 * KILOBYTE), client(index), proxies(3)), { size: 16 }),
+  'Decision: 16 KB, all trusted': () => {
+    const [theirs, mine, ...rest] = walked(() => allTrusted(16 * KILOBYTE), { goal: { faster: 100 }, size: 8 })
+    const short = '1 KB: resolveConnection'
+    const ownOf = (length) => ({ inputs: variants(() => withFor(allTrusted(length)), 8), call: ours(walk) })
+    return [
+      theirs,
+      mine,
+      ...rest.filter(({ name }) => !name.startsWith('srvx')),
+      { name: short, ...ownOf(KILOBYTE) },
+      { name: '64 KB: resolveConnection', ...ownOf(64 * KILOBYTE), against: short, goal: { most: 1.2 } },
+    ]
+  },
+  'Decision: RFC 7239, last of three elements': () => {
+    const texts = (length) =>
+      variants((index) => list(hostileElements(length), elementOf(index)), length > KILOBYTE ? 16 : 64)
+    const three = texts(2 * 42)
+    const mine = 'resolveConnection'
+    const own = (length) => ({ inputs: texts(length).map((value) => facts({ forwarded: value })), call: ours(element) })
+    return [
+      { name: 'forwarded-parse, all three', inputs: three, call: (text) => forwardedParse(text) },
+      { name: mine, ...own(2 * 42), against: 'forwarded-parse, all three', goal: { faster: 2 } },
+      {
+        name: 'resolveConnection, after 16 KB of a client’s',
+        ...own(16 * KILOBYTE),
+        against: mine,
+        goal: { most: 1.2 },
+      },
+      {
+        name: 'resolveConnection, after 64 KB of a client’s',
+        ...own(64 * KILOBYTE),
+        against: mine,
+        goal: { most: 1.2 },
+      },
+      {
+        name: 'resolveConnection, walk past 3 trusted',
+        inputs: variants((index) =>
+          facts({
+            forwarded: list(
+              elementOf(index),
+              proxies(3).map((hop) => `for=${hop}`),
+            ),
+          }),
+        ),
+        call: ours(elements),
+        against: mine,
+      },
+    ]
+  },
 }
 
-let sink = 0
-/** As many calls as take about two milliseconds, so that slow rows do not take all the time. */
-function callsFor(call) {
-  for (let calls = 100; ; calls *= 2) {
-    const start = performance.now()
-    for (let index = 0; index < calls; index++) sink += call()
-    if (performance.now() - start > 2) return calls
-  }
-}
-function nanoseconds(call, calls) {
-  const start = performance.now()
-  for (let index = 0; index < calls; index++) sink += call()
-  return ((performance.now() - start) * 1e6) / calls
-}
-
-const names = Object.keys(rows)
-for (const name of names) callsFor(rows[name]) // warm
-const calls = new Map(names.map((name) => [name, callsFor(rows[name])]))
-const results = new Map(names.map((name) => [name, []]))
-for (let round = 0; round < rounds; round++) {
-  for (const name of names) results.get(name).push(nanoseconds(rows[name], calls.get(name)))
-}
-
-console.log(`node ${process.version}, ${rounds} rounds in turn`)
-console.log(`${'row'.padEnd(44)}${'median ns'.padStart(10)}${'min-max'.padStart(16)}${'x'.padStart(8)}`)
-let floor
-for (const [name, values] of results) {
-  values.sort((a, b) => a - b)
-  const median = values[values.length >> 1]
-  const spread = `${values[0].toFixed(0)}-${values.at(-1).toFixed(0)}`
-  if (name.startsWith('=')) floor = median
-  const ratio = name.startsWith('=') ? '' : (median / floor).toFixed(2)
-  console.log(`${name.padEnd(44)}${median.toFixed(0).padStart(10)}${spread.padStart(16)}${ratio.padStart(8)}`)
-}
-if (!Number.isFinite(sink)) throw new Error('the work was not done')
+export const measure = (options) => measureGroups(import.meta.url, groups, options)
+await runAlone(import.meta.url, measure)

@@ -1,0 +1,67 @@
+/**
+ * One process that measures one group of functions: `node --expose-gc micro-process.mjs FILE GROUP ROUNDS`. In each round
+ * every function has its turn of about a millisecond, every other round in reverse.
+ */
+
+import { median } from './statistics.mjs'
+
+const BATCH_NANOSECONDS = 1e6
+const WARM_NANOSECONDS = 1e8
+/** Little enough that no collection falls into the count. */
+const COUNTED_BYTES = 128 * 1024
+const COUNTS = 9
+
+const [file, group, rounds] = process.argv.slice(2)
+const { groups } = await import(file)
+const runners = await Promise.all(groups[group]().map(makeRunner))
+
+for (const runner of runners) warmUp(runner)
+for (const runner of runners) runner.calls = callsFor(runner)
+for (let round = 0; round < Number(rounds); round++) {
+  for (const runner of round % 2 === 0 ? runners : runners.toReversed()) runner.samples.push(runner.run(runner.calls))
+}
+process.send(
+  runners.map(({ name, against, goal, note, samples, run }) => ({
+    name,
+    against,
+    goal,
+    note,
+    samples,
+    bytes: bytesOf(run),
+  })),
+)
+
+async function makeRunner({ inputs, call, ...subject }, index) {
+  const { timed } = await import(`./driver.mjs?${index}`)
+  if (inputs.length !== 2 ** Math.floor(Math.log2(inputs.length))) throw new Error('Inputs must be a power of two.')
+  return { ...subject, samples: [], run: (calls) => timed(call, inputs, calls) }
+}
+
+/** Until it is compiled by the best of V8's compilers, which works beside it. */
+function warmUp({ run }) {
+  let spent = 0
+  for (let calls = 64; spent < WARM_NANOSECONDS; calls = Math.min(calls * 2, 100_000)) spent += run(calls) * calls
+}
+
+function callsFor({ run }) {
+  let calls = 1
+  while (run(calls) * calls < BATCH_NANOSECONDS / 2) calls *= 2
+  return Math.max(1, Math.round(BATCH_NANOSECONDS / median([run(calls), run(calls), run(calls)])))
+}
+
+/** What a call allocates: what the heap grows by while nothing is collected. */
+function bytesOf(run) {
+  if (globalThis.gc === undefined) return undefined
+  const grown = (calls) => {
+    const before = process.memoryUsage().heapUsed
+    run(calls)
+    return process.memoryUsage().heapUsed - before
+  }
+  const counted = (calls) => {
+    globalThis.gc()
+    return grown(calls) - grown(0) // what the count itself takes
+  }
+  const rough = Math.max(1, counted(16) / 16)
+  const calls = Math.max(1, Math.min(4096, Math.floor(COUNTED_BYTES / rough)))
+  return Math.max(0, median(Array.from({ length: COUNTS }, () => counted(calls) / calls)))
+}
