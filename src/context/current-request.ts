@@ -4,7 +4,7 @@ import { connectionInfo, type FixedConnectionInfo, fixOf } from '../request/fixe
 import type { NodeRequest } from '../request/node-request.ts'
 import { ContextError } from './context-error.ts'
 import { localProxy } from './local-proxy.ts'
-import { type Bag, currentRequestScope, type RequestScope } from './request-scope.ts'
+import { currentRequestScope, type RequestScope } from './request-scope.ts'
 import { HOW_TO_ENTER, UNBOUND } from './scope.ts'
 import { isSource, type Source } from './source.ts'
 
@@ -34,7 +34,7 @@ export type CurrentBag = ContextTypes extends { g: infer G } ? G : Record<string
  *
  * @throws ContextError at each use outside of a request context.
  */
-export const request: CurrentRequest = bound('request', (scope) => scope.latest)
+export const request: CurrentRequest = bound('request', () => currentRequestScope()?.latest ?? UNBOUND)
 
 /**
  * A bag for whatever the app wants to remember while it serves this request, a local proxy; empty at first.
@@ -42,14 +42,14 @@ export const request: CurrentRequest = bound('request', (scope) => scope.latest)
  * @throws ContextError at each use outside of a request context.
  * @see Flask's `g`.
  */
-export const g: CurrentBag = bound('g', (scope): Bag => scope.g)
+export const g: CurrentBag = bound('g', () => currentRequestScope()?.g ?? UNBOUND)
 
 /**
  * What `proxyFix` has decided about this request, a local proxy of its `connectionInfo`.
  *
  * @throws ContextError at each use outside of a request context, and in one whose request was not fixed.
  */
-export const connection: FixedConnectionInfo = bound('connection', infoOf, () => NOT_FIXED)
+export const connection: FixedConnectionInfo = bound('connection', currentInfo, () => NOT_FIXED)
 
 /** Whether this code runs in a request context. */
 export function hasRequestContext(): boolean {
@@ -67,7 +67,9 @@ export function requireRequestScope(what: string): RequestScope {
 }
 
 /** Kept in the scope's table under the fix, as a rewriter may put another in its place: making it takes longer than reading it. */
-function infoOf(scope: RequestScope): unknown {
+function currentInfo(): unknown {
+  const scope = currentRequestScope()
+  if (scope === undefined) return UNBOUND
   const { origin, latest } = scope
   const fix = fixOf(latest)
   if (fix === undefined) return UNBOUND
@@ -82,12 +84,9 @@ const NOT_FIXED =
   'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside.'
 
 /** A local proxy for something of the current request. */
-function bound<T>(name: string, read: (scope: RequestScope) => unknown, missing = () => `${name} has no value.`): T {
+function bound<T>(name: string, read: () => unknown, missing = () => `${name} has no value.`): T {
   const source: Source = {
-    read() {
-      const scope = currentRequestScope()
-      return scope === undefined ? UNBOUND : read(scope)
-    },
+    read,
     unbound() {
       requireRequestScope(`${name} was used`)
       return new ContextError(missing())

@@ -154,72 +154,133 @@ const TARGETS = {
   },
 }
 
+/** What a proxy is like. */
+type Kind = keyof typeof TARGETS
+
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
-function proxyOf(source: Source, like: keyof typeof TARGETS): object {
+function proxyOf(source: Source, like: Kind): object {
+  const traps = new Traps(source, like)
   const target = TARGETS[like]()
-  const { read } = source
+  traps.proxy = new Proxy(target, traps)
+  proxies.set(traps.proxy, traps)
+  // A console looks behind a proxy, at its target.
+  Object.defineProperty(target, INSPECT, { value: inspection(traps.read), configurable: true })
+  return traps.proxy
+}
 
-  function current(): unknown {
-    const real = read()
-    if (real === UNBOUND) throw source.unbound()
+/** What a proxy does. `this` of a trap is the object that the traps are on, so one set of functions serves all proxies. */
+class Traps implements Known, ProxyHandler<object> {
+  /** A field, and the first: V8 looks it up at each read, and finds it 4 ns later among the fourteen of the class. */
+  readonly get = getOf
+  readonly read: () => unknown
+  readonly unbound: () => ContextError
+  readonly like: Kind
+  proxy!: object
+
+  constructor(source: Source, like: Kind) {
+    this.read = source.read
+    this.unbound = source.unbound
+    this.like = like
+  }
+
+  current(): unknown {
+    const real = this.read()
+    if (real === UNBOUND) throw this.unbound()
     return real
   }
 
   /** A primitive value is an object as far as one asks it for properties. */
-  const currentObject = (): object => Object(current()) as object
+  currentObject(): object {
+    return Object(this.current()) as object
+  }
 
-  const proxy: object = new Proxy(target, {
-    get(_, key, receiver) {
-      const real = read()
-      if (real === UNBOUND) {
-        if (isProbe(key)) return key === Symbol.toStringTag ? 'LocalProxy' : undefined
-        throw source.unbound()
-      }
-      if (real === undefined || real === null) return ofNothing(real, key)
-      // What inherits from the proxy is the receiver of its own getters.
-      const value: unknown =
-        receiver === proxy
-          ? (real as Record<PropertyKey, unknown>)[key]
-          : Reflect.get(Object(real) as object, key, receiver)
-      if (typeof value === 'function')
-        return key === 'constructor' || isStored(real, key) ? value : methods.of(value as AnyFunction)
-      return value === undefined ? standIn(real, key, like) : value
-    },
-    set(_, key, value, receiver) {
-      const real = current()
-      if (!isObject(real)) return false
-      const stored: unknown = typeof value === 'function' ? methods.original(value as AnyFunction) : value
-      return Reflect.set(real, key, stored, receiver === proxy ? real : receiver)
-    },
-    has: (_, key) => (isProbe(key) && read() === UNBOUND ? false : Reflect.has(currentObject(), key)),
-    deleteProperty: (_, key) => Reflect.deleteProperty(currentObject(), key),
-    defineProperty(_, key, descriptor) {
-      // The language lets no proxy promise for another object that a property stays.
-      return descriptor.configurable !== false && Reflect.defineProperty(currentObject(), key, descriptor)
-    },
-    getOwnPropertyDescriptor(_, key) {
-      const descriptor = Reflect.getOwnPropertyDescriptor(currentObject(), key)
-      if (descriptor === undefined) return undefined
-      if (like === 'array' && key === 'length') return { ...descriptor, writable: true }
-      return { ...descriptor, configurable: true }
-    },
-    ownKeys: () => Reflect.ownKeys(currentObject()),
-    getPrototypeOf: () => Reflect.getPrototypeOf(currentObject()),
-    setPrototypeOf: (_, prototype) => Reflect.setPrototypeOf(currentObject(), prototype),
-    preventExtensions: () => false, // the object would be closed for all, the proxy could not tell
-    apply: (_, self, args) => Reflect.apply(current() as AnyFunction, self, args),
-    construct(_, args, newTarget) {
-      const real = current() as Newable
-      return Reflect.construct(real, args, newTarget === proxy ? real : (newTarget as Newable)) as object
-    },
-  })
-  proxies.set(proxy, { read, current, unbound: source.unbound })
-  // A console looks behind a proxy, at its target.
-  Object.defineProperty(target, INSPECT, { value: inspection(read), configurable: true })
-  return proxy
+  set(_: object, key: PropertyKey, value: unknown, receiver: unknown): boolean {
+    const real = this.current()
+    if (!isObject(real)) return false
+    const stored: unknown = typeof value === 'function' ? methods.original(value as AnyFunction) : value
+    return Reflect.set(real, key, stored, receiver === this.proxy ? real : receiver)
+  }
+
+  has(_: object, key: PropertyKey): boolean {
+    return isProbe(key) && this.read() === UNBOUND ? false : Reflect.has(this.currentObject(), key)
+  }
+
+  deleteProperty(_: object, key: PropertyKey): boolean {
+    return Reflect.deleteProperty(this.currentObject(), key)
+  }
+
+  defineProperty(_: object, key: PropertyKey, descriptor: PropertyDescriptor): boolean {
+    // The language lets no proxy promise for another object that a property stays.
+    return descriptor.configurable !== false && Reflect.defineProperty(this.currentObject(), key, descriptor)
+  }
+
+  getOwnPropertyDescriptor(_: object, key: PropertyKey): PropertyDescriptor | undefined {
+    const descriptor = Reflect.getOwnPropertyDescriptor(this.currentObject(), key)
+    if (descriptor === undefined) return undefined
+    if (this.like === 'array' && key === 'length') return { ...descriptor, writable: true }
+    return { ...descriptor, configurable: true }
+  }
+
+  ownKeys(): (string | symbol)[] {
+    return Reflect.ownKeys(this.currentObject())
+  }
+
+  getPrototypeOf(): object | null {
+    return Reflect.getPrototypeOf(this.currentObject())
+  }
+
+  setPrototypeOf(_: object, prototype: object | null): boolean {
+    return Reflect.setPrototypeOf(this.currentObject(), prototype)
+  }
+
+  preventExtensions(): boolean {
+    return false // the object would be closed for all, the proxy could not tell
+  }
+
+  apply(_: object, self: unknown, args: unknown[]): unknown {
+    return Reflect.apply(this.current() as AnyFunction, self, args)
+  }
+
+  construct(_: object, args: unknown[], newTarget: unknown): object {
+    const real = this.current() as Newable
+    return Reflect.construct(real, args, newTarget === this.proxy ? real : (newTarget as Newable)) as object
+  }
 }
 
+function getOf(this: Traps, _: object, key: PropertyKey, receiver: unknown): unknown {
+  const real = this.read()
+  if (real === UNBOUND) {
+    if (isProbe(key)) return key === Symbol.toStringTag ? 'LocalProxy' : undefined
+    throw this.unbound()
+  }
+  if (real === undefined || real === null) return ofNothing(real, key)
+  // What inherits from the proxy is the receiver of its own getters.
+  const value: unknown =
+    receiver === this.proxy ? propertyOf(real as Fields, key) : Reflect.get(Object(real) as object, key, receiver)
+  if (typeof value === 'function')
+    return key === 'constructor' || isStored(real, key) ? value : methods.of(value as AnyFunction)
+  return value === undefined ? standIn(real, key, this.like) : value
+}
+
+/**
+ * A property of an object. What is most asked of a request stands here by its name, under which V8 remembers where it lies:
+ * under a key it searches, which takes 12 ns among the fields of a Node request.
+ */
+function propertyOf(real: Fields, key: PropertyKey): unknown {
+  switch (key) {
+    case 'method':
+      return real['method']
+    case 'url':
+      return real['url']
+    case 'headers':
+      return real['headers']
+    default:
+      return real[key]
+  }
+}
+
+type Fields = Record<PropertyKey, unknown>
 type AnyFunction = (...args: unknown[]) => unknown
 type Newable = new (...args: unknown[]) => object
 type Inspect = (value: unknown, options: object) => string
@@ -256,7 +317,7 @@ function isConstructor(fn: AnyFunction): boolean {
 }
 
 /** What the language asks objects for that have it not, but would be told something else of the proxy's target. */
-function standIn(real: unknown, key: PropertyKey, like: keyof typeof TARGETS): unknown {
+function standIn(real: unknown, key: PropertyKey, like: Kind): unknown {
   switch (key) {
     case Symbol.toStringTag:
       return Object.prototype.toString.call(real).slice(8, -1)
@@ -271,7 +332,7 @@ function standIn(real: unknown, key: PropertyKey, like: keyof typeof TARGETS): u
   }
 }
 
-function typeOf(like: keyof typeof TARGETS): string {
+function typeOf(like: Kind): string {
   return like === 'function' ? 'function' : 'object'
 }
 
@@ -284,7 +345,7 @@ function ofNothing(real: unknown, key: PropertyKey): unknown {
   if (key === Symbol.toPrimitive) return () => real
   if (key === 'toJSON') return unwrapThis
   if (isProbe(key)) return undefined
-  return (real as Record<PropertyKey, unknown>)[key] // throws what it would throw
+  return (real as Fields)[key] // throws what it would throw
 }
 
 function inspection(read: () => unknown): (depth: number, options: object, inspect: Inspect) => unknown {
