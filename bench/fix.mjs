@@ -1,108 +1,105 @@
-// What does fixing a request cost, in nanoseconds and bytes? Each row stands beside the floor it is held against;
-// rows are measured in turn, round after round, and the table gives medians with the spread.
-//
-//   npm run build && node --expose-gc bench/fix.mjs [--rounds 15]
-//
-// Without --expose-gc the bytes are left out. One process, no network: what HTTP itself costs is not in it.
+/**
+ * What does fixing a request add to a handler, in nanoseconds and bytes? Every call makes a request, as a fix is kept, and
+ * hands it to a handler that reads address, scheme and host; what the bare handler takes for the same is subtracted.
+ *
+ *     npm run bench -- fix
+ */
 
-import { isIP, Socket } from 'node:net'
-import { parseArgs } from 'node:util'
-import { proxyFix, resolveConnection, trustPolicy } from '../dist/index.js'
-import { socketView } from '../dist/request/socket-view.js'
+import { NodeRequest } from 'srvx/node'
+import { proxyFix } from '../dist/index.js'
+import { requestContext } from '../dist/context/index.js'
+import { carryFix } from '../dist/request/fetch.js'
+import { measureGroups } from './lib/micro.mjs'
+import { behindProxy, direct, requestMaker, responseTo } from './lib/node-requests.mjs'
+import { runAlone } from './lib/section.mjs'
 
-const CALLS = 100_000
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } })
-const rounds = Number(options.rounds)
+const TRUST = { xFor: 1, xProto: 1, xHost: 1 }
+const WALK = { xFor: 'trusted', xProto: 1, xHost: 1, trustedProxies: ['loopback', 'private'] }
 
-const LINES = [
-  ['Host', 'app.internal'],
-  [
-    'User-Agent',
-    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
-  ],
-  ['Accept', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'],
-  ['Accept-Language', 'en-US,en;q=0.5'],
-  ['Accept-Encoding', 'gzip, deflate, br, zstd'],
-  ['Cookie', 'session=0123456789abcdef; theme=dark'],
-  ['X-Real-IP', '203.0.113.9'],
-  ['X-Forwarded-For', '198.51.100.1, 203.0.113.9'],
-  ['X-Forwarded-Proto', 'https'],
-  ['X-Forwarded-Host', 'www.example.com'],
-  ['Connection', 'keep-alive'],
+const read = (req, _res) => [req.socket.remoteAddress, req.socket.encrypted, req.headers.host]
+const readFetch = (request, { incoming: { socket } }) => [
+  socket.remoteAddress,
+  request.url,
+  request.headers.get('host'),
 ]
-const rawHeaders = LINES.flat()
-const headers = Object.fromEntries(LINES.map(([name, value]) => [name.toLowerCase(), value]))
-const socket = new Socket()
-const policy = trustPolicy({ xFor: 1, xProto: 1, xHost: 1 })
-const facts = { peer: { address: '127.0.0.1', port: 4711 }, scheme: 'http', host: 'app.internal', headers }
-const bareFacts = { ...facts, headers: {} }
+const readForeign = (request, { remoteAddr }) => [remoteAddr.hostname, request.url, request.headers.get('host')]
 
-/** As much of an IncomingMessage as is fixed; made anew for every call, since a fix is kept. */
-class Incoming {
-  socket = socket
-  rawHeaders = rawHeaders.slice()
-  headers = { ...headers }
-  headersDistinct = undefined
-  url = '/path?query=1'
-}
+const BARE = 'the request itself, read by a bare handler'
+const REMADE = 'new Request(newUrl, old)'
 
-const read = (req) => (req.socket.encrypted ? 1 : 0) + (req.socket.remoteAddress?.length ?? 0) + req.headers.host.length
-const fixed = proxyFix(read, policy)
+/** A handler for each name, and what it adds to the first, which is bare. */
+const added = (handlers, { inputs, make, goals = {} }) =>
+  Object.entries(handlers).map(([name, handler], index) => ({
+    name,
+    inputs,
+    call: (input) => make(input, handler),
+    ...(index > 0 && { minus: BARE }),
+    goal: goals[name],
+  }))
 
-/** The floor: the last value of each list and one validity check, written by hand for these three headers. */
-function byHand({ headers: sent }) {
-  const list = sent['x-forwarded-for']
-  const address = list.slice(list.lastIndexOf(',') + 1).trim()
-  const scheme = sent['x-forwarded-proto']
-  const host = sent['x-forwarded-host']
-  if (isIP(address) === 0 || (scheme !== 'http' && scheme !== 'https')) return 0
-  for (let index = 0; index < host.length; index++) {
-    const code = host.charCodeAt(index) | 0x20
-    if ((code < 0x61 || code > 0x7a) && code !== 0x2e && code !== 0x2d && (code < 0x30 || code > 0x39)) return 0
-  }
-  return { address, scheme, host }.host.length
-}
-
-const rows = {
-  'decision by hand: For, Proto, Host': () => byHand(facts),
-  'resolveConnection: For, Proto, Host': () => resolveConnection(facts, policy).scheme.length,
-  'resolveConnection: none of them sent': () => resolveConnection(bareFacts, policy).scheme.length,
-  'request, read, not fixed': () => read(new Incoming()),
-  'request, fixed, read': () => fixed(new Incoming()),
-  'socket read: the real one': () => (socket.encrypted ? 1 : 0) + (socket.remoteAddress?.length ?? 1),
-  'socket read: a new view': () => {
-    const view = socketView(socket, '203.0.113.9', undefined, true)
-    return (view.encrypted ? 1 : 0) + view.remoteAddress.length
+export const groups = {
+  'Fix of a Node request: added to a handler that reads address, scheme and host': async () => {
+    const requestOf = await requestMaker()
+    const handlers = {
+      [BARE]: read,
+      proxyFix: proxyFix(read, TRUST),
+      'proxyFix, trustedProxies and a walk': proxyFix(read, WALK),
+      'proxyFix, headers kept': proxyFix(read, { ...TRUST, headers: 'keep' }),
+      'proxyFix, headers kept, no socket view': proxyFix(read, { ...TRUST, headers: 'keep', socket: false }),
+      'proxyFix and requestContext': proxyFix(requestContext(read), TRUST),
+    }
+    const make = (lines, handler) => {
+      const req = requestOf(lines)
+      return handler(req, responseTo(req))
+    }
+    return added(handlers, { inputs: behindProxy, make, goals: { proxyFix: { value: 500, bytes: 512 } } })
+  },
+  'Fix of a Node request without such headers': async () => {
+    const requestOf = await requestMaker()
+    const make = (lines, handler) => handler(requestOf(lines), undefined)
+    return added({ [BARE]: read, proxyFix: proxyFix(read, TRUST) }, { inputs: direct, make })
+  },
+  'Fix of a Fetch request that the bundled server makes': async () => {
+    const requestOf = await requestMaker()
+    const res = responseTo(requestOf(direct[0]))
+    const bridged = (app, show) => (req) =>
+      app(show(req, new NodeRequest({ req, res })), { incoming: req, outgoing: res })
+    const handlers = {
+      [BARE]: bridged(readFetch, (_, request) => request),
+      'proxyFix: by the server': (
+        (listener) => (req) =>
+          listener(req, res)
+      )(proxyFix((req, _res) => bridged(readFetch, carryFix)(req), TRUST)),
+      'proxyFix: by the app': bridged(proxyFix({ fetch: readFetch }, TRUST).fetch, (_, request) => request),
+    }
+    const make = (lines, handler) => handler(requestOf(lines))
+    return held(added(handlers, { inputs: behindProxy, make }), { faster: 10 })
+  },
+  'Fix of a Fetch request of another platform': () => {
+    const info = { remoteAddr: { transport: 'tcp', hostname: '127.0.0.1', port: 4711 } }
+    const handlers = { [BARE]: readForeign, proxyFix: proxyFix({ fetch: readForeign }, TRUST).fetch }
+    const make = (init, handler) => handler(new Request('http://app.internal/path?query=1', init), info)
+    return held(added(handlers, { inputs: fetchInits(), make }), { most: 1 })
   },
 }
 
-let sink = 0
-function nanoseconds(call) {
-  const start = process.hrtime.bigint()
-  for (let index = 0; index < CALLS; index++) sink += call()
-  return Number(process.hrtime.bigint() - start) / CALLS
+/** Beside what any Request with another URL costs. */
+function held(subjects, goal) {
+  const inputs = fetchInits().map((init) => new Request('http://app.internal/path?query=1', init))
+  const remade = {
+    name: REMADE,
+    inputs,
+    call: (old) => new Request('https://www.example.com/path?query=1', old),
+  }
+  const [bare, ...others] = subjects
+  return [remade, bare, ...others.map((subject) => ({ ...subject, against: REMADE, goal }))]
 }
 
-function bytes(call) {
-  if (globalThis.gc === undefined) return '-'
-  const calls = 2_000
-  globalThis.gc()
-  const before = process.memoryUsage().heapUsed
-  for (let index = 0; index < calls; index++) sink += call()
-  return ((process.memoryUsage().heapUsed - before) / calls).toFixed(0)
+function fetchInits() {
+  return behindProxy.map((lines) => ({
+    headers: lines.flatMap((name, index) => (index % 2 === 0 ? [[name, lines[index + 1]]] : [])),
+  }))
 }
 
-const names = Object.keys(rows)
-const results = new Map(names.map((name) => [name, []]))
-for (const name of names) for (let warm = 0; warm < 10; warm++) nanoseconds(rows[name])
-for (let round = 0; round < rounds; round++) for (const name of names) results.get(name).push(nanoseconds(rows[name]))
-
-console.log(`node ${process.version}, ${rounds} rounds of ${CALLS} calls in turn`)
-console.log(`${'row'.padEnd(40)}${'median ns'.padStart(10)}${'min-max'.padStart(14)}${'bytes'.padStart(8)}`)
-for (const [name, values] of results) {
-  values.sort((a, b) => a - b)
-  const spread = `${values[0].toFixed(0)}-${values.at(-1).toFixed(0)}`
-  const median = values[values.length >> 1].toFixed(0)
-  console.log(`${name.padEnd(40)}${median.padStart(10)}${spread.padStart(14)}${bytes(rows[name]).padStart(8)}`)
-}
-if (!Number.isFinite(sink)) throw new Error('the work was not done')
+export const measure = (options) => measureGroups(import.meta.url, groups, options)
+await runAlone(import.meta.url, measure)

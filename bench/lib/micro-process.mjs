@@ -1,11 +1,12 @@
 /**
  * One process that measures one group of functions: `node --expose-gc micro-process.mjs FILE GROUP ROUNDS`. In each round
- * every function has its turn of about a millisecond, every other round in reverse.
+ * every function has its turn, every other round in reverse. A turn is long enough for the garbage that it makes to be
+ * collected in it, and begins without that of others.
  */
 
 import { median } from './statistics.mjs'
 
-const BATCH_NANOSECONDS = 1e6
+const TURN_NANOSECONDS = 12e6
 const WARM_NANOSECONDS = 1e8
 /** Little enough that no collection falls into the count. */
 const COUNTED_BYTES = 128 * 1024
@@ -13,23 +14,17 @@ const COUNTS = 9
 
 const [file, group, rounds] = process.argv.slice(2)
 const { groups } = await import(file)
-const runners = await Promise.all(groups[group]().map(makeRunner))
+const runners = await Promise.all((await groups[group]()).map(makeRunner))
 
 for (const runner of runners) warmUp(runner)
 for (const runner of runners) runner.calls = callsFor(runner)
 for (let round = 0; round < Number(rounds); round++) {
-  for (const runner of round % 2 === 0 ? runners : runners.toReversed()) runner.samples.push(runner.run(runner.calls))
+  for (const { samples, run, calls } of round % 2 === 0 ? runners : runners.toReversed()) {
+    globalThis.gc({ type: 'minor' })
+    samples.push(run(calls))
+  }
 }
-process.send(
-  runners.map(({ name, against, goal, note, samples, run }) => ({
-    name,
-    against,
-    goal,
-    note,
-    samples,
-    bytes: bytesOf(run),
-  })),
-)
+process.send(runners.map(({ run, ...subject }) => ({ ...subject, bytes: bytesOf(run) })))
 
 async function makeRunner({ inputs, call, ...subject }, index) {
   const { timed } = await import(`./driver.mjs?${index}`)
@@ -45,13 +40,12 @@ function warmUp({ run }) {
 
 function callsFor({ run }) {
   let calls = 1
-  while (run(calls) * calls < BATCH_NANOSECONDS / 2) calls *= 2
-  return Math.max(1, Math.round(BATCH_NANOSECONDS / median([run(calls), run(calls), run(calls)])))
+  while (run(calls) * calls < TURN_NANOSECONDS / 4) calls *= 2
+  return Math.max(1, Math.round(TURN_NANOSECONDS / median([run(calls), run(calls), run(calls)])))
 }
 
 /** What a call allocates: what the heap grows by while nothing is collected. */
 function bytesOf(run) {
-  if (globalThis.gc === undefined) return undefined
   const grown = (calls) => {
     const before = process.memoryUsage().heapUsed
     run(calls)

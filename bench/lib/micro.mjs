@@ -9,14 +9,14 @@ import { rowsOf } from './rows.mjs'
  * Measures functions beside one another.
  *
  * @param file The URL of the module that exports them as `groups`: for each name a function that makes its subjects,
- * `{ name, inputs, call, against?, goal?, note? }`. `inputs` are as many as a power of two, and `call` gets one of them.
+ * `{ name, inputs, call, minus?, against?, goal?, note? }`. `inputs` are as many as a power of two, and `call` gets one of them.
  */
 export async function measureGroups(file, groups, { quick = false } = {}) {
   const rows = []
   for (const group of Object.keys(groups)) {
     // V8 may compile the same code better in one process than in the next.
     const runs = []
-    for (let start = 0; start < (quick ? 1 : 5); start++) runs.push(await inProcess(file, group, quick ? 25 : 40))
+    for (let start = 0; start < (quick ? 1 : 4); start++) runs.push(await inProcess(file, group, quick ? 15 : 25))
     const subjects = runs[0].map((subject, index) => ({
       ...subject,
       samples: runs.flatMap((run) => run[index].samples),

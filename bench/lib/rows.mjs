@@ -6,8 +6,8 @@ import { interquartile, median, medianRatio } from './statistics.mjs'
  * @typedef {object} Row One figure.
  * @property {string} group The heading it stands under.
  * @property {string} name What was measured.
- * @property {number} value The median, or what was counted.
- * @property {string} unit
+ * @property {number} [value] The median, or what was counted; absent when it could not be measured.
+ * @property {string} [unit]
  * @property {[number, number]} [spread] The quartiles.
  * @property {string} [against] The row that it is held against, of the same group.
  * @property {number} [ratio] How many times as much as that one.
@@ -22,57 +22,54 @@ import { interquartile, median, medianRatio } from './statistics.mjs'
  * @property {number} [faster] How many times less than the other at the least.
  * @property {number} [value] The highest value.
  * @property {number} [bytes] The most bytes.
- * @property {number} [added] The most above the other's value.
- * @property {number} [addedBytes] The most bytes above the other's.
  */
 
-/** What each limit says, and whether a row keeps it; `other` is the row that it is held against. */
+/** What each limit says, and whether a row keeps it. */
 const LIMITS = {
   most: { text: (limit) => `≤ ${limit} ×`, isKept: (limit, { ratio }) => ratio <= limit },
   least: { text: (limit) => `≥ ${limit} ×`, isKept: (limit, { ratio }) => ratio >= limit },
   faster: { text: (limit) => `≥ ${limit} × faster`, isKept: (limit, { ratio }) => ratio <= 1 / limit },
   value: { text: (limit, { unit }) => `≤ ${limit} ${unit}`, isKept: (limit, { value }) => value <= limit },
   bytes: { text: (limit) => `≤ ${limit} B`, isKept: (limit, { bytes }) => bytes === undefined || bytes <= limit },
-  added: {
-    text: (limit, { unit }) => `≤ ${limit} ${unit} more`,
-    isKept: (limit, { value }, other) => value - other.value <= limit,
-  },
-  addedBytes: {
-    text: (limit) => `≤ ${limit} B more`,
-    isKept: (limit, { bytes }, other) => bytes === undefined || bytes - other.bytes <= limit,
-  },
 }
 
 /** The row with the words of its goal, and whether it meets it. */
-export function judged(row, goal, other) {
+export function judged(row, goal) {
   if (goal === undefined) return row
   const limits = Object.entries(goal)
   return {
     ...row,
     goal: limits.map(([name, limit]) => LIMITS[name].text(limit, row)).join(', '),
-    met: limits.every(([name, limit]) => LIMITS[name].isKept(limit, row, other)),
+    met: limits.every(([name, limit]) => LIMITS[name].isKept(limit, row)),
   }
 }
 
 /**
  * Rows of what was measured in the same rounds.
  *
- * @param subjects `{ name, samples, bytes?, against?, goal?, note? }`: a figure for each round.
+ * @param subjects `{ name, samples, bytes?, minus?, against?, goal?, note? }`, with a figure for each round. What the one
+ * named by `minus` takes is no part of it.
  */
 export function rowsOf(group, unit, subjects) {
-  const rows = new Map()
-  const samplesOf = new Map(subjects.map(({ name, samples }) => [name, samples]))
-  for (const { name, samples, bytes, against, note } of subjects) {
-    rows.set(name, {
+  const all = new Map(subjects.map((subject) => [subject.name, subject]))
+  const figuresOf = (name) => {
+    const { samples, bytes, minus } = all.get(name)
+    if (minus === undefined) return { samples, bytes }
+    const part = all.get(minus)
+    return { samples: samples.map((sample, round) => sample - part.samples[round]), bytes: bytes - part.bytes }
+  }
+  return subjects.map(({ name, against, goal, note }) => {
+    const { samples, bytes } = figuresOf(name)
+    const row = {
       group,
       name,
       value: median(samples),
       unit,
       spread: interquartile(samples),
-      ...(against !== undefined && { against, ratio: medianRatio(samples, samplesOf.get(against)) }),
+      ...(against !== undefined && { against, ratio: medianRatio(samples, figuresOf(against).samples) }),
       ...(bytes !== undefined && { bytes }),
       ...(note !== undefined && { note }),
-    })
-  }
-  return subjects.map(({ name, against, goal }) => judged(rows.get(name), goal, rows.get(against)))
+    }
+    return judged(row, goal)
+  })
 }

@@ -2,7 +2,11 @@
 
 const COLUMNS = [
   { title: '', text: ({ name }) => name },
-  { title: 'median', text: ({ value, unit }) => `${figure(value)} ${unit}`, isNumber: true },
+  {
+    title: 'figure',
+    text: ({ value, unit }) => (value === undefined ? '' : `${figure(value)} ${unit}`),
+    isNumber: true,
+  },
   { title: 'half lie in', text: ({ spread }) => (spread ? spread.map(figure).join('–') : ''), isNumber: true },
   { title: 'bytes', text: ({ bytes }) => (bytes === undefined ? '' : String(Math.round(bytes))), isNumber: true },
   { title: 'ratio', text: ({ ratio, unit }) => (ratio === undefined ? '' : ratioText(ratio, unit)), isNumber: true },

@@ -1,12 +1,12 @@
-/** Are the programs on the machine that tests want but npm does not have? Where it may, apt-get installs them. */
+/** Are the programs on the machine that tests or benchmarks want but npm does not have? Where it may, apt-get installs them. */
 
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { findProgram } from './programs.mjs'
 import { run } from './run.mjs'
 import { say } from './say.mjs'
 
-/** Debian packages, each with a file of it or the name of its program. Without them their tests are skipped, not failed. */
-const WANTED = {
+/** What tests want: without it they are skipped, not failed. */
+const FOR_TESTS = {
   nginx: 'nginx',
   curl: 'curl',
   haproxy: 'haproxy',
@@ -18,8 +18,9 @@ const WANTED = {
   postgresql: '/usr/lib/postgresql', // its programs are in a folder for each version, which is in nobody's PATH
 }
 
-export async function ensureSystemPackages() {
-  const missing = Object.keys(WANTED).filter((name) => !isThere(WANTED[name]))
+/** @param wanted Debian packages, each with a file of it or the name of its program. */
+export async function ensureSystemPackages(wanted = FOR_TESTS) {
+  const missing = Object.keys(wanted).filter((name) => !isThere(wanted[name]))
   if (missing.length === 0) return
   const names = missing.length < 2 ? missing.join('') : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`
   const obstacle = obstacleToInstalling()
@@ -53,7 +54,7 @@ async function withoutStartingServices(install) {
   if (existsSync(POLICY)) return install()
   writeFileSync(
     POLICY,
-    '#!/bin/sh\n# Made by the tests of proxyfix while they install packages; remove it.\nexit 101\n',
+    '#!/bin/sh\n# Made by a script of proxyfix while it installs packages; remove it.\nexit 101\n',
     {
       mode: 0o755,
     },

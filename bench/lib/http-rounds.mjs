@@ -1,0 +1,105 @@
+/** What does a request cost a server? All servers of a group are up at once, and short windows of load go round them. */
+
+import { CONNECTIONS, FORWARDED, hasLoadGenerator, load } from './load.mjs'
+import { machineCpuMicroseconds, ownCpuMicroseconds, startServer } from './processes.mjs'
+import { judged, rowsOf } from './rows.mjs'
+import { interquartile, median } from './statistics.mjs'
+
+/** More than that of a core taken by other processes, and the window does not count. */
+const DISTURBED = 0.12
+const RETRIES = { quick: 1, full: 4 }
+
+/**
+ * Measures servers beside one another.
+ *
+ * @param servers `{ name, commandFor, answer, against?, cpu?, throughput? }`: what it must answer, and its goals. Against
+ * several it is held against that of them which takes the least time.
+ * @param comparisons Throughputs to compare besides: `{ name, against, goal }`.
+ * @param pinned Servers on the first core, the load on the second; otherwise both share all.
+ * @returns Two groups: processor time a request, and requests a second.
+ */
+export async function measureServers(group, servers, { quick = false, pinned = true, comparisons = [] } = {}) {
+  const names = { cpu: `${group}: processor time a request`, throughput: `${group}: throughput` }
+  if (!hasLoadGenerator()) return [{ group: names.cpu, name: 'left out', note: 'there is no wrk' }]
+  const [serverCore, loadCore] = pinned ? [0, 1] : []
+  const started = []
+  const missing = []
+  const windows = new Map()
+  let kept = 0
+  try {
+    for (const server of servers) {
+      const obstacle = server.obstacle?.()
+      if (obstacle !== undefined) missing.push({ name: server.name, note: obstacle })
+      else started.push({ ...server, ...(await startServer({ ...server, core: serverCore })) })
+    }
+    for (const server of started) {
+      await checkAnswer(server)
+      await load(server.port, quick ? 2 : 5, loadCore)
+      windows.set(server.name, [])
+    }
+    for (let round = 0; round < (quick ? 4 : 15); round++) {
+      for (const server of round % 2 === 0 ? started : started.toReversed()) {
+        const window = await undisturbed(() => oneWindow(server, loadCore), quick ? RETRIES.quick : RETRIES.full)
+        if (window.disturbance > DISTURBED) kept++
+        windows.get(server.name).push(window)
+      }
+    }
+  } finally {
+    await Promise.all(started.map((server) => server.stop()))
+  }
+  const cpuOf = (name) => windows.get(name).map(({ cpuMicroseconds }) => cpuMicroseconds)
+  const speedsOf = (name) => windows.get(name).map(({ perSecond }) => perSecond)
+  const fastest = (names) => names.toSorted((a, b) => median(cpuOf(a)) - median(cpuOf(b)))[0]
+  const held = started.map(({ against, ...server }) => ({
+    ...server,
+    against: Array.isArray(against) ? fastest(against) : against,
+  }))
+  const isMeasured = ({ against }) => against === undefined || windows.has(against)
+  const cpu = rowsOf(
+    names.cpu,
+    'µs',
+    held.map(({ name, against, cpu: goal }) => ({ name, samples: cpuOf(name), against, goal })),
+  )
+  if (kept > 0) cpu[0].note = `${kept} of all windows below were disturbed by other processes`
+  const throughput = [...held.map(({ throughput: goal, ...server }) => ({ ...server, goal })), ...comparisons]
+  return [
+    ...cpu,
+    ...missing.map(({ name, note }) => ({ group: names.cpu, name, note })),
+    ...throughput.filter(isMeasured).map((comparison) => bestRow(names.throughput, comparison, speedsOf)),
+  ]
+}
+
+/** Noise only ever slows a server: its best window is nearest to what it can do. */
+function bestRow(group, { name, against, goal }, speedsOf) {
+  const best = (of) => Math.max(...speedsOf(of))
+  const ratio = against === undefined ? undefined : best(name) / best(against)
+  const row = { group, name, value: best(name), unit: 'requests/s', spread: interquartile(speedsOf(name)) }
+  return judged(against === undefined ? row : { ...row, against, ratio }, goal)
+}
+
+async function oneWindow(server, core) {
+  const before = { server: server.cpuMicroseconds(), own: ownCpuMicroseconds(), machine: machineCpuMicroseconds() }
+  const { requests, seconds } = await load(server.port, 1, core)
+  const used = server.cpuMicroseconds() - before.server
+  const others = machineCpuMicroseconds() - before.machine - used - (ownCpuMicroseconds() - before.own)
+  return { perSecond: requests / seconds, cpuMicroseconds: used / requests, disturbance: others / 1e6 / seconds }
+}
+
+/** A window that nothing else ran in, or the quietest of a few. */
+async function undisturbed(measure, retries) {
+  let best
+  for (let tries = 0; tries <= retries; tries++) {
+    const window = await measure()
+    if (best === undefined || window.disturbance < best.disturbance) best = window
+    if (best.disturbance <= DISTURBED) break
+  }
+  return best
+}
+
+async function checkAnswer({ name, port, answer }) {
+  const response = await fetch(`http://127.0.0.1:${port}/path?q=1`, { headers: FORWARDED })
+  const body = await response.text()
+  const expected = answer.replace('PORT', String(port))
+  if (response.status !== 200 || body !== expected)
+    throw new Error(`${name} answers ${response.status} ${body}, not ${expected}`)
+}
