@@ -78,10 +78,13 @@ class NodeFacts implements ReadableFacts {
   }
 
   header(name: string): string | undefined {
-    if (!Object.hasOwn(this.#current, name)) return undefined
-    return name.startsWith('x-') || !FIRST_LINE_ONLY.has(name) ? joined(this.#current[name]) : this.headers.get(name)
+    const value = this.#current[name]
+    if (value === undefined || !Object.hasOwn(this.#current, name)) return undefined
+    return name.charCodeAt(0) === X || !FIRST_LINE_ONLY.has(name) ? joined(value) : this.headers.get(name)
   }
 }
+
+const X = 0x78
 
 /** Headers of which Node hands on the first line and drops the others: a second one must show. */
 const FIRST_LINE_ONLY = new Set([
@@ -197,22 +200,26 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
 
 /** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */
 function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decided, rules: HeaderRules): void {
+  const { length } = lines
   let seen = 0
   let end = 0
-  for (let index = 0; index < lines.length; index += 2) {
+  for (let index = 0; index < length; index += 2) {
     const name = lines[index]!
-    let value: string | undefined = lines[index + 1]!
     const rule = rules.find(name)
     if (rule !== undefined) {
-      value = rules.valueAfter(rule, value, decision)
+      const value = rules.valueAfter(rule, lines[index + 1]!, decision)
       // Of several lines Node hands on the first Host, and of the others all: one answer is one line.
       if (value === undefined || (seen & rule.bit) !== 0) continue
       seen |= rule.bit
-    } else if (name === ':path' && url !== undefined) value = url
-    lines[end++] = name
-    lines[end++] = value
+      lines[index + 1] = value
+    } else if (name === ':path' && url !== undefined) lines[index + 1] = url
+    if (end !== index) {
+      lines[end] = name
+      lines[end + 1] = lines[index + 1]!
+    }
+    end += 2
   }
-  lines.length = end
+  if (end !== length) lines.length = end
 }
 
 /** Shows the target to route by, and gives back the one that the client typed. */

@@ -15,7 +15,7 @@ import { parsePrefix } from '../trust/prefix.ts'
 import { defaultPort, parseScheme } from '../trust/scheme.ts'
 import { NO_FETCH_METHODS } from './fetch-request.ts'
 import { type Fix, type FixedConnectionInfo, infoOf } from './fixed.ts'
-import { HeaderRules } from './forwarding-headers.ts'
+import { decidedValue, type HeaderRule, HeaderRules } from './forwarding-headers.ts'
 import {
   badValue,
   cannotBe,
@@ -327,8 +327,8 @@ export class RequestDraft implements RewritableRequest {
     }
   }
 
-  #decidedFor(rule: ReturnType<HeaderRules['find']> & {}): string | undefined {
-    return rule.decided(amend(this.#source.fix!.decision, this.#amendment()))
+  #decidedFor(rule: HeaderRule): string | undefined {
+    return decidedValue(rule, amend(this.#source.fix!.decision, this.#amendment()))
   }
 
   #fixAfter(mount: RequestChanges['mount']): Fix | undefined {
@@ -350,7 +350,10 @@ export class RequestDraft implements RewritableRequest {
     for (const name of new Set([...this.#source.headerNames(), ...own])) {
       const rule = rules.find(name)
       if (rule?.kind !== 'forwarding' || (headers.has(name) && headers.get(name) === undefined)) continue
-      headers.set(name, own.includes(name) ? rule.decided(fix.decision) : rules.valueAfter(rule, '', fix.decision))
+      headers.set(
+        name,
+        own.includes(name) ? decidedValue(rule, fix.decision) : rules.valueAfter(rule, '', fix.decision),
+      )
     }
     return headers
   }

@@ -7,7 +7,7 @@
  * CVE-2021-29418), so it is refused, and so is a host name, which may mean another address tomorrow.
  */
 
-import { addressRead, canonicalAddress, textOfRead } from './address.ts'
+import { addressRead, canonicalAddress, readPeer, textOfRead } from './address.ts'
 import { fail, show } from './error.ts'
 import { nearest } from './nearest.ts'
 
@@ -38,6 +38,8 @@ interface Block {
 export interface AddressSet {
   /** Whether the address that was read last ({@link addressRead}, from `text`) belongs to it. */
   readonly hasRead: (text: string) => boolean
+  /** Whether the address of a socket's peer does. */
+  readonly hasPeer: (text: string) => boolean
   /** Whether a peer without an address does: on a unix socket, or unknown. */
   readonly hasUnaddressed: () => boolean
   /** Whether nothing at all belongs to it. */
@@ -67,8 +69,17 @@ export function addressSet(option: unknown): AddressSet {
   }
   const hasIPv4 = ipv4Test(merged(blocks, 4))
   const hasIPv6 = ipv6Test(merged(blocks, 6))
+  const hasRead = (): boolean => (addressRead.family === 4 ? hasIPv4() : hasIPv6())
+  let lastPeer = '' // of those that belong to it: most requests have the peer of the one before
+  function hasPeer(text: string): boolean {
+    if (text === lastPeer) return true
+    if (!readPeer(text) || !hasRead()) return false
+    lastPeer = text
+    return true
+  }
   return {
-    hasRead: () => (addressRead.family === 4 ? hasIPv4() : hasIPv6()),
+    hasRead,
+    hasPeer,
     hasUnaddressed: () => unaddressed,
     isEmpty: blocks.length === 0 && !unaddressed,
     warnings,
@@ -92,6 +103,7 @@ function askedSet(predicate: TrustPredicate): AddressSet {
   }
   return {
     hasRead: (text) => ask(textOfRead(text)),
+    hasPeer: (text) => readPeer(text) && ask(textOfRead(text)),
     hasUnaddressed: () => ask(''),
     isEmpty: false,
     warnings: [],

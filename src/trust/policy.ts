@@ -5,6 +5,7 @@
 
 import { FIELDS } from './connection.ts'
 import { checkOptions, type CheckedOptions, type ProxyFixOptions, TRUSTED, warningsFor } from './options.ts'
+import { NOT_CONFIGURED, pack } from './verdicts.ts'
 import type { WalkLimits } from './walk.ts'
 
 /** Compiled options; made by {@link trustPolicy}, taken wherever options are. */
@@ -23,6 +24,8 @@ export class TrustPolicy {
   readonly xPort: number
   /** @internal */
   readonly xPrefix: number
+  /** The verdicts on the fields that are not read, packed. @internal */
+  readonly unread: number
   /** In the order of FIELDS, in lower case. @internal */
   readonly headerKeys: readonly string[]
   /** Whether the client is found by a walk, not at a place that is counted. @internal */
@@ -46,7 +49,8 @@ export class TrustPolicy {
     this.xHost = counts.host
     this.xPort = counts.port
     this.xPrefix = counts.prefix
-    this.headerKeys = FIELDS.map((field) => sources[field].toLowerCase())
+    this.unread = FIELDS.reduce((all, field, place) => all | (counts[field] === 0 ? pack(place, NOT_CONFIGURED) : 0), 0)
+    this.headerKeys = FIELDS.map((field) => Object.keys({ [sources[field].toLowerCase()]: field })[0]!) // interned
     this.readsOne = clientIpHeader !== undefined
     this.walks = counts.for !== 0 && (family === 'forwarded' || (trustedProxies !== undefined && !this.readsOne))
     const isCount = counts.for !== TRUSTED

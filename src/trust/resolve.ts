@@ -10,7 +10,14 @@
  * When in doubt a field stays as received, so the answer falls back to the peer, never to the client.
  */
 
-import { canonicalPeer, type Endpoint, parseForwardedFor, readPeer } from './address.ts'
+import {
+  canonicalPeer,
+  type Endpoint,
+  endpointOfRead,
+  parseForwardedFor,
+  readLastIPv4,
+  isPeerAddress,
+} from './address.ts'
 import { parseAuthority } from './authority.ts'
 import {
   type Client,
@@ -24,13 +31,27 @@ import {
 } from './connection.ts'
 import { fail } from './error.ts'
 import { elementsFromRight } from './forwarded.ts'
-import { countValues, fromRight, wholeValue } from './list.ts'
+import { countValues, endFromRight, fromRight, wholeValue } from './list.ts'
 import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { trustPolicy, type TrustPolicy } from './policy.ts'
 import { parsePort } from './port.ts'
 import { parsePrefix, trimPrefix } from './prefix.ts'
 import { provenanceOf } from './provenance.ts'
 import { defaultPort, parseScheme } from './scheme.ts'
+import {
+  ABSENT,
+  EMPTY,
+  FOR,
+  HOST,
+  INVALID,
+  pack,
+  PORT,
+  PREFIX,
+  PROTO,
+  SHORT,
+  unpack,
+  UNTRUSTED_PEER,
+} from './verdicts.ts'
 import { type Flaw, type Walk, walkElements, walkList } from './walk.ts'
 
 /** Facts that a decision can be made on: they know how to read a header off the request that they are of. */
@@ -65,37 +86,12 @@ const NODE_GRAMMAR = 'it is not an IP address (IPv6 in brackets), unknown or an 
 const ONE_ADDRESS = 'it is not one IP address with or without a port'
 const ELEMENT_GRAMMAR = 'its element breaks the grammar of RFC 7239 or names a parameter twice'
 
-const [FOR, PROTO, HOST, PORT, PREFIX] = [0, 1, 2, 3, 4] as const // places in FIELDS
-const VERDICTS: readonly Verdict[] = [
-  'trusted',
-  'not-configured',
-  'untrusted-peer',
-  'absent',
-  'short',
-  'empty',
-  'invalid',
-]
-const [NOT_CONFIGURED, UNTRUSTED_PEER, ABSENT, SHORT, EMPTY, INVALID] = [1, 2, 3, 4, 5, 6] as const // places in VERDICTS
 const FLAWS: Readonly<Record<Flaw, number>> = {
   absent: ABSENT,
   short: SHORT,
   empty: EMPTY,
   invalid: INVALID,
   bad: INVALID,
-}
-
-/** Verdicts by the number they are packed in: there are few that differ, so they are made once. */
-const unpacked: Readonly<Record<Field, Verdict>>[] = []
-
-function unpack(packed: number): Readonly<Record<Field, Verdict>> {
-  const verdict = (index: number): Verdict => VERDICTS[(packed >> (index * 3)) & 7]!
-  return Object.freeze({
-    for: verdict(FOR),
-    proto: verdict(PROTO),
-    host: verdict(HOST),
-    port: verdict(PORT),
-    prefix: verdict(PREFIX),
-  })
 }
 
 const IS_EMPTY = 'it is empty'
@@ -118,16 +114,15 @@ export class Decision implements ConnectionInfo {
   readonly refusal: Refusal | undefined
   readonly #place: number
   readonly #facts: ConnectionFacts
-  /** For each field how far it came, three bits each; a number costs nothing to carry. */
-  #verdicts = 0
+  #verdicts: number
   #rejected: RejectedValue[] | undefined
   /** Whether a peer that is not trusted sent a header that would have counted. */
   #isClaim = false
 
   constructor(policy: TrustPolicy, facts: ReadableFacts) {
     this.#facts = facts
-    const isKnown = isKnownPeer(policy, facts)
-    this.trusted = isKnown && isProven(policy, facts)
+    this.#verdicts = policy.unread
+    this.trusted = isKnownPeer(policy, facts) && isProven(policy, facts)
 
     const walk = policy.walks ? this.#walk(policy, facts) : undefined
     const client = policy.walks ? walk?.client : this.#countedClient(policy, facts)
@@ -167,7 +162,7 @@ export class Decision implements ConnectionInfo {
   }
 
   get verdicts(): Readonly<Record<Field, Verdict>> {
-    return (unpacked[this.#verdicts] ??= unpack(this.#verdicts))
+    return unpack(this.#verdicts)
   }
 
   /** Whether there is nothing to tell an operator: no value was rejected, the request not refused, no stranger believed to be a proxy. */
@@ -220,9 +215,16 @@ export class Decision implements ConnectionInfo {
 
   /** Finds the client at a place that is counted, or in a header of its own. */
   #countedClient(policy: TrustPolicy, facts: ReadableFacts): Endpoint | undefined {
-    const item = this.#select(FOR, policy.xFor, policy, facts, undefined)
+    const { xFor, readsOne } = policy
+    const list = xFor === 0 ? undefined : this.#read(FOR, policy, facts)
+    if (list === undefined) return undefined
+    if (!readsOne && xFor !== TRUSTED && facts.trace === undefined) {
+      const end = endFromRight(list, xFor)
+      if (end !== -1 && readLastIPv4(list, end)) return endpointOfRead(list) // as nearly always
+    }
+    const item = this.#item(FOR, xFor, list, policy, facts, undefined)
     if (item === undefined) return undefined
-    return parseForwardedFor(item) ?? this.#invalid(FOR, item, policy.readsOne ? ONE_ADDRESS : GRAMMARS.for)
+    return parseForwardedFor(item) ?? this.#invalid(FOR, item, readsOne ? ONE_ADDRESS : GRAMMARS.for)
   }
 
   /** The text of the header that tells about a field, if this peer is believed and it was sent. */
@@ -241,9 +243,20 @@ export class Decision implements ConnectionInfo {
     facts: ReadableFacts,
     walk: Walk | undefined,
   ): string | undefined {
-    if (count === 0) return this.#judge(index, NOT_CONFIGURED)
+    if (count === 0) return undefined
     const list = this.#read(index, policy, facts)
-    if (list === undefined) return undefined
+    return list === undefined ? undefined : this.#item(index, count, list, policy, facts, walk)
+  }
+
+  /** The value in a header of which `count` values are to be believed. */
+  #item(
+    index: number,
+    count: number,
+    list: string,
+    policy: TrustPolicy,
+    facts: ReadableFacts,
+    walk: Walk | undefined,
+  ): string | undefined {
     const place = count === TRUSTED ? (walk?.place ?? 0) : walk === undefined ? count : Math.min(count, walk.end)
     if (facts.trace !== undefined) facts.trace.places[index] = place
     if (walk?.element !== undefined) return this.#parameter(index, walk, policy)
@@ -281,7 +294,7 @@ export class Decision implements ConnectionInfo {
   }
 
   #judge(index: number, verdict: number): undefined {
-    this.#verdicts |= verdict << (index * 3)
+    this.#verdicts |= pack(index, verdict)
   }
 
   #reject(index: number, value: string, reason: string): void {
@@ -357,7 +370,8 @@ export class PlainFacts implements ReadableFacts {
     this.host = host
     this.prefix = prefix
     this.headers = headers
-    this.flaw = provenanceOf({ headers }).flaw
+    // Nothing is known of headers that somebody wrote down.
+    this.flaw = typeof headers.get === 'function' ? provenanceOf({ headers }).flaw : undefined
     this.trace = trace
   }
 
@@ -386,7 +400,7 @@ function isObject<T>(value: T): value is T & object {
 export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts): boolean {
   const { trustedProxies: proxies, secret } = checked
   const { address } = facts.peer
-  if (address) return readPeer(address) && (proxies === undefined || proxies.hasRead(address))
+  if (address) return proxies === undefined ? isPeerAddress(address) : proxies.hasPeer(address)
   if (proxies === undefined) return true
   if (provenanceOf(facts).isPeerUnknown !== true && proxies.hasUnaddressed()) return true
   return secret !== undefined && !proxies.isEmpty // which stands for the address, and has to be proven
