@@ -1,6 +1,6 @@
 /**
  * What does `proxyfix serve` cost beside other servers with the same app: one process with Node and Fetch handlers, and two
- * workers, also beside the servers of Python with Werkzeug's ProxyFix?
+ * workers, also beside the servers of Python with Werkzeug's ProxyFix? The whole stack is proxyFix and requestContext.
  *
  *     npm run bench -- server
  */
@@ -14,7 +14,7 @@ const LOG = ['--access-log', '/dev/null']
 const TWO = ['-w', '2']
 /** Only where overheads are compared has everybody the same memory. */
 const AS_IT_COMES = { memory: [] }
-const WHOLE = 'proxyfix serve -w 2, proxyFix, requestContext'
+const WHOLE = 'proxyfix serve -w 2, whole stack'
 
 /** What the whole stack is to do, times what these do. */
 const OVER_PYTHON = {
@@ -33,14 +33,14 @@ export async function measure({ quick = false } = {}) {
     { ...javascript(BARE, { bare: true }), name: 'node:http again' },
     { ...proxyfix('proxyfix serve', 'node', []), cpu: { most: 1.03 } },
     proxyfix('proxyfix serve, proxyFix', 'node'),
-    proxyfix('proxyfix serve, proxyFix, requestContext', 'nodeInContext'),
-    proxyfix('proxyfix serve, the same and an access log', 'nodeInContext', [...TRUST, ...LOG]),
+    proxyfix('proxyfix serve, whole stack', 'nodeInContext'),
+    proxyfix('proxyfix serve, whole stack, access log', 'nodeInContext', [...TRUST, ...LOG]),
     javascript('fastify'),
   ].map((server, index) => (index === 0 ? server : { ...server, against: BARE }))
   const ofFetch = [
     ...fetchPeers.map((name) => javascript(name)),
     { ...proxyfix('proxyfix serve, proxyFix', 'fetchHandler'), against: fetchPeers, cpu: { most: 1 } },
-    { ...proxyfix('proxyfix serve, proxyFix, requestContext', 'fetchInContext'), against: fetchPeers },
+    { ...proxyfix('proxyfix serve, whole stack', 'fetchInContext'), against: fetchPeers },
   ]
   const ofTwo = [
     { ...javascript('node:cluster', { bare: true, ...AS_IT_COMES }), name: 'node:cluster by hand' },
@@ -51,8 +51,8 @@ export async function measure({ quick = false } = {}) {
       throughput: { least: 1 },
     },
     { ...proxyfix(WHOLE, 'nodeInContext', [...TRUST, ...TWO], AS_IT_COMES), against: 'node:cluster by hand' },
-    proxyfix('the same and an access log', 'nodeInContext', [...TRUST, ...TWO, ...LOG], AS_IT_COMES),
-    proxyfix('the same without a log, Fetch handler', 'fetchInContext', [...TRUST, ...TWO], AS_IT_COMES),
+    proxyfix('proxyfix serve -w 2, whole stack, access log', 'nodeInContext', [...TRUST, ...TWO, ...LOG], AS_IT_COMES),
+    proxyfix('proxyfix serve -w 2, whole stack, Fetch handler', 'fetchInContext', [...TRUST, ...TWO], AS_IT_COMES),
     ...pythonServers(),
   ].map((server, index) => (index < 3 ? server : { ...server, against: WHOLE }))
   const comparisons = Object.entries(OVER_PYTHON).map(([against, least]) => ({ name: WHOLE, against, goal: { least } }))

@@ -1,13 +1,10 @@
 /** What does a request cost a server? All servers of a group are up at once, and short windows of load go round them. */
 
-import { CONNECTIONS, FORWARDED, hasLoadGenerator, load } from './load.mjs'
-import { machineCpuMicroseconds, ownCpuMicroseconds, startServer } from './processes.mjs'
+import { FORWARDED, hasLoadGenerator, load } from './load.mjs'
+import { noteDisturbed, undisturbed } from './disturbance.mjs'
+import { startServer } from './processes.mjs'
 import { judged, rowsOf } from './rows.mjs'
 import { interquartile, median } from './statistics.mjs'
-
-/** More than that of a core taken by other processes, and the window does not count. */
-const DISTURBED = 0.12
-const RETRIES = { quick: 1, full: 4 }
 
 /**
  * Measures servers beside one another.
@@ -22,10 +19,11 @@ export async function measureServers(group, servers, { quick = false, pinned = t
   const names = { cpu: `${group}: processor time a request`, throughput: `${group}: throughput` }
   if (!hasLoadGenerator()) return [{ group: names.cpu, name: 'left out', note: 'there is no wrk' }]
   const [serverCore, loadCore] = pinned ? [0, 1] : []
+  const rounds = quick ? 4 : 15
   const started = []
   const missing = []
   const windows = new Map()
-  let kept = 0
+  let loud = 0
   try {
     for (const server of servers) {
       const obstacle = server.obstacle?.()
@@ -37,11 +35,11 @@ export async function measureServers(group, servers, { quick = false, pinned = t
       await load(server.port, quick ? 2 : 5, loadCore)
       windows.set(server.name, [])
     }
-    for (let round = 0; round < (quick ? 4 : 15); round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const server of round % 2 === 0 ? started : started.toReversed()) {
-        const window = await undisturbed(() => oneWindow(server, loadCore), quick ? RETRIES.quick : RETRIES.full)
-        if (window.disturbance > DISTURBED) kept++
-        windows.get(server.name).push(window)
+        const { result, isQuiet } = await undisturbed(server, () => oneWindow(server, loadCore), quick)
+        if (!isQuiet) loud++
+        windows.get(server.name).push(result)
       }
     }
   } finally {
@@ -49,7 +47,7 @@ export async function measureServers(group, servers, { quick = false, pinned = t
   }
   const cpuOf = (name) => windows.get(name).map(({ cpuMicroseconds }) => cpuMicroseconds)
   const speedsOf = (name) => windows.get(name).map(({ perSecond }) => perSecond)
-  const fastest = (names) => names.toSorted((a, b) => median(cpuOf(a)) - median(cpuOf(b)))[0]
+  const fastest = (several) => several.toSorted((a, b) => median(cpuOf(a)) - median(cpuOf(b)))[0]
   const held = started.map(({ against, ...server }) => ({
     ...server,
     against: Array.isArray(against) ? fastest(against) : against,
@@ -60,8 +58,8 @@ export async function measureServers(group, servers, { quick = false, pinned = t
     'µs',
     held.map(({ name, against, cpu: goal }) => ({ name, samples: cpuOf(name), against, goal })),
   )
-  if (kept > 0) cpu[0].note = `${kept} of all windows below were disturbed by other processes`
   const throughput = [...held.map(({ throughput: goal, ...server }) => ({ ...server, goal })), ...comparisons]
+  noteDisturbed(cpu[0], loud, started.length * rounds)
   return [
     ...cpu,
     ...missing.map(({ name, note }) => ({ group: names.cpu, name, note })),
@@ -77,23 +75,10 @@ function bestRow(group, { name, against, goal }, speedsOf) {
   return judged(against === undefined ? row : { ...row, against, ratio }, goal)
 }
 
-async function oneWindow(server, core) {
-  const before = { server: server.cpuMicroseconds(), own: ownCpuMicroseconds(), machine: machineCpuMicroseconds() }
-  const { requests, seconds } = await load(server.port, 1, core)
-  const used = server.cpuMicroseconds() - before.server
-  const others = machineCpuMicroseconds() - before.machine - used - (ownCpuMicroseconds() - before.own)
-  return { perSecond: requests / seconds, cpuMicroseconds: used / requests, disturbance: others / 1e6 / seconds }
-}
-
-/** A window that nothing else ran in, or the quietest of a few. */
-async function undisturbed(measure, retries) {
-  let best
-  for (let tries = 0; tries <= retries; tries++) {
-    const window = await measure()
-    if (best === undefined || window.disturbance < best.disturbance) best = window
-    if (best.disturbance <= DISTURBED) break
-  }
-  return best
+async function oneWindow({ port, cpuMicroseconds }, core) {
+  const before = cpuMicroseconds()
+  const { requests, seconds } = await load(port, 1, core)
+  return { perSecond: requests / seconds, cpuMicroseconds: (cpuMicroseconds() - before) / requests }
 }
 
 async function checkAnswer({ name, port, answer }) {

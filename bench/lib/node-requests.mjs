@@ -21,8 +21,12 @@ const text = (value) => Buffer.from(value, 'latin1').toString('latin1')
 /** What a browser and one proxy send, in 64 variants. */
 export const behindProxy = Array.from({ length: 64 }, (_, index) => [
   ...BROWSER,
-  ...['X-Forwarded-For', text(`198.51.100.1, 203.0.113.${index}`), 'X-Forwarded-Proto', 'https'],
-  ...['X-Forwarded-Host', text(`www${index}.example.com`), 'Connection', 'keep-alive'],
+  ...Object.entries({
+    'X-Forwarded-For': text(`198.51.100.1, 203.0.113.${index}`),
+    'X-Forwarded-Proto': 'https',
+    'X-Forwarded-Host': text(`www${index}.example.com`),
+    Connection: 'keep-alive',
+  }).flat(),
 ])
 
 /** The same without the proxy. */
@@ -38,7 +42,8 @@ export async function requestMaker() {
   for (const end of [server, client, socket]) end.unref() // the process ends when it has measured
   return (lines) => {
     const req = new IncomingMessage(socket)
-    req._addHeaderLines(lines.slice(), lines.length) // as the parser does
+    // oxlint-disable-next-line no-underscore-dangle -- as the parser does it
+    req._addHeaderLines(lines.slice(), lines.length)
     req.httpVersionMajor = 1
     req.httpVersionMinor = 1
     req.method = 'GET'

@@ -56,7 +56,10 @@ export function rowsOf(group, unit, subjects) {
     const { samples, bytes, minus } = all.get(name)
     if (minus === undefined) return { samples, bytes }
     const part = all.get(minus)
-    return { samples: samples.map((sample, round) => sample - part.samples[round]), bytes: bytes - part.bytes }
+    return {
+      samples: samples.map((sample, round) => sample - part.samples[round]),
+      bytes: bytes === undefined ? undefined : bytes - part.bytes,
+    }
   }
   return subjects.map(({ name, against, goal, note }) => {
     const { samples, bytes } = figuresOf(name)

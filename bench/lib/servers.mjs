@@ -60,13 +60,27 @@ const library = (name, module, folder = module) => ({
 
 const gunicorn = (kind, workers) =>
   python(`gunicorn, ${kind}`, 'gunicorn', (port) => [
-    ...['-w', String(workers), '-k', kind, '-b', `127.0.0.1:${port}`, 'wsgi_app:application'],
+    '-w',
+    String(workers),
+    '-k',
+    kind,
+    '-b',
+    `127.0.0.1:${port}`,
+    'wsgi_app:application',
   ])
 
 const uwsgi = (socket) =>
   python(`uWSGI, ${socket}`, 'uwsgi-core', (port) => [
-    ...['--plugin', 'python3', '--master', '-p', '2', '--disable-logging', '--module', 'wsgi_app:application'],
-    ...[`--${socket}`, `127.0.0.1:${port}`],
+    '--plugin',
+    'python3',
+    '--master',
+    '-p',
+    '2',
+    '--disable-logging',
+    '--module',
+    'wsgi_app:application',
+    `--${socket}`,
+    `127.0.0.1:${port}`,
   ])
 
 /** With two workers where they have workers; the others are one process, as people run them. */
@@ -78,7 +92,13 @@ export const pythonServers = () => [
   library('gevent', 'gevent'),
   library('eventlet', 'eventlet'),
   python('twistd web', 'twistd3', (port) => [
-    ...['-n', '--pidfile=', 'web', '--wsgi', 'wsgi_app.application', '--listen', `tcp:${port}:interface=127.0.0.1`],
+    '-n',
+    '--pidfile=',
+    'web',
+    '--wsgi',
+    'wsgi_app.application',
+    '--listen',
+    `tcp:${port}:interface=127.0.0.1`,
   ]),
   library('werkzeug', 'werkzeug'),
 ]

@@ -4,7 +4,7 @@ const COLUMNS = [
   { title: '', text: ({ name }) => name },
   {
     title: 'figure',
-    text: ({ value, unit }) => (value === undefined ? '' : `${figure(value)} ${unit}`),
+    text: ({ value, unit }) => (value === undefined ? '' : `${figure(value)} ${unit}`.trim()),
     isNumber: true,
   },
   { title: 'half lie in', text: ({ spread }) => (spread ? spread.map(figure).join('–') : ''), isNumber: true },
@@ -24,7 +24,7 @@ export function tables(rows) {
 }
 
 /** One table of the columns that say anything. */
-export function table(rows) {
+function table(rows) {
   const columns = COLUMNS.map(({ title, text, isNumber = false }) => ({
     title,
     isNumber,
@@ -41,8 +41,8 @@ export function table(rows) {
 }
 
 /** Three digits that count; a figure of thousands has its own. */
-export function figure(value) {
-  if (Math.abs(value) >= 100) return String(Math.round(value))
+function figure(value) {
+  if (Number.isInteger(value) || Math.abs(value) >= 100) return String(Math.round(value))
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2)
 }
 
