@@ -21,8 +21,8 @@ export class RequestScope extends Scope {
   declare readonly origin: RequestScope
   declare private readonly report: ReportTeardownError
   declare private bag: Bag | undefined
-  declare private shared: Exchange | undefined
-  declare private isOver: boolean
+  /** Or that the response is over, where nothing was asked for. */
+  declare private shared: Exchange | 'over' | undefined
 
   /** @param forked The scope to begin with: of the same request, with the same exchange. */
   constructor(request: object, response: object | undefined, report: ReportTeardownError, forked?: RequestScope) {
@@ -33,7 +33,6 @@ export class RequestScope extends Scope {
     this.origin = forked === undefined ? this : forked.origin
     this.bag = forked === undefined || forked.bag === undefined ? undefined : copyOf(forked.bag)
     this.shared = undefined
-    this.isOver = false
   }
 
   override fork(): RequestScope {
@@ -59,22 +58,24 @@ export class RequestScope extends Scope {
 
   /** What there is to do about the response, if anything was asked for. */
   get exchange(): Exchange | undefined {
-    return this.origin.shared
+    const { shared } = this.origin
+    return shared === 'over' ? undefined : shared
   }
 
   needExchange(): Exchange {
-    const { origin } = this
-    if (origin.shared === undefined) {
-      origin.shared = new Exchange(this.report)
-      if (origin.isOver) origin.shared.end()
-    }
-    return origin.shared
+    const { origin, exchange } = this
+    if (exchange !== undefined) return exchange
+    const made = new Exchange(this.report)
+    if (origin.shared === 'over') made.end()
+    origin.shared = made
+    return made
   }
 
   /** The response is over. */
   end(): void {
-    this.origin.isOver = true
-    this.origin.shared?.end()
+    const { origin, exchange } = this
+    if (exchange === undefined) origin.shared = 'over'
+    else exchange.end()
   }
 }
 
