@@ -57,7 +57,10 @@ async function nestjsCls() {
   await import('reflect-metadata')
   const { NestFactory } = await import('@nestjs/core')
   const { CLS_REQ, ClsMiddleware, ClsModule, ClsServiceManager } = (await import('nestjs-cls')).default
-  await NestFactory.createApplicationContext({ module: function App() {}, imports: [ClsModule.forRoot({})] }, { logger: false })
+  await NestFactory.createApplicationContext(
+    { module: function App() {}, imports: [ClsModule.forRoot({})] },
+    { logger: false },
+  )
   const middleware = new ClsMiddleware({ saveReq: true, initializePlugins: false })
   const cls = ClsServiceManager.getClsService()
   let seen
