@@ -73,27 +73,33 @@ function sizes() {
   const packed = JSON.parse(npm('pack', '--dry-run', '--json', '--ignore-scripts'))
   const { unpackedSize } = Array.isArray(packed) ? packed[0] : Object.values(packed)[0]
   const size = (name, bytes) => ({ group, name, value: bytes / 1024, unit: 'KB' })
+  const main = ownFiles('dist/index.js')
   return [
-    judged(size('own code that proxyfix reads', ownCode('dist/index.js')), { value: 60 }),
-    size('the same without comments', ownCode('dist/index.js', withoutComments)),
-    size('own code that proxyfix/context reads', ownCode('dist/context/index.js')),
-    size('own code that proxyfix/server reads', ownCode('dist/server/index.js')),
+    judged(size('own code that proxyfix reads', bytesOf(main)), { value: 60 }),
+    size('the same without comments', bytesOf(main, withoutComments)),
+    { group, name: 'files that it is in', value: main.length, unit: '' },
+    size('own code that proxyfix/context reads', bytesOf(ownFiles('dist/context/index.js'))),
+    size('own code that proxyfix/server reads', bytesOf(ownFiles('dist/server/index.js'))),
     size('the package, unpacked', unpackedSize),
     judged({ group, name: 'runtime dependencies, with theirs', value: runtimeDependencies(), unit: '' }, { value: 3 }),
   ]
 }
 
-/** Bytes of all files of ours that an import of this one reads. */
-function ownCode(entry, shorten = (code) => code) {
-  const files = new Set()
+/** The code of all files of ours that an import of this one reads. */
+function ownFiles(entry) {
+  const files = new Map()
   const visit = (path) => {
     if (files.has(path)) return
-    files.add(path)
-    for (const { specifier } of importsOf(readFileSync(path, 'utf8')))
+    files.set(path, readFileSync(path, 'utf8'))
+    for (const { specifier } of importsOf(files.get(path)))
       if (specifier.startsWith('.')) visit(resolve(dirname(path), specifier))
   }
   visit(inProject(entry))
-  return [...files].reduce((sum, path) => sum + Buffer.byteLength(shorten(readFileSync(path, 'utf8'))), 0)
+  return [...files.values()]
+}
+
+function bytesOf(files, shorten = (code) => code) {
+  return files.reduce((sum, code) => sum + Buffer.byteLength(shorten(code)), 0)
 }
 
 function withoutComments(code) {

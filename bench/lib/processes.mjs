@@ -16,6 +16,7 @@ const running = new Set()
 process.once('exit', () => {
   for (const server of running) server.kill('SIGKILL')
 })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1)) // or they would stay
 
 /** The command, kept to one core where that can be done. */
 export function onCore(core, [command, ...args]) {

@@ -63,13 +63,15 @@ export function rowsOf(group, unit, subjects) {
   }
   return subjects.map(({ name, against, goal, note }) => {
     const { samples, bytes } = figuresOf(name)
+    const ratio = against === undefined ? undefined : medianRatio(samples, figuresOf(against).samples)
     const row = {
       group,
       name,
       value: median(samples),
       unit,
       spread: interquartile(samples),
-      ...(against !== undefined && { against, ratio: medianRatio(samples, figuresOf(against).samples) }),
+      // Of what is less than nothing, once something is subtracted, there is no ratio.
+      ...(ratio > 0 && { against, ratio }),
       ...(bytes !== undefined && { bytes }),
       ...(note !== undefined && { note }),
     }

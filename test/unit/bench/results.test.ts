@@ -35,6 +35,15 @@ describe('rows', () => {
     expect(both).toMatchObject({ value: 100, ratio: 2, bytes: 300, goal: '≤ 1.5 ×', met: false })
   })
 
+  it('have no ratio to what is less than nothing', () => {
+    const [, , ours] = rowsOf('Context', 'ns', [
+      { name: 'bare', samples: [100, 100] },
+      { name: 'theirs', samples: [90, 90], minus: 'bare' },
+      { name: 'ours', samples: [110, 110], minus: 'bare', against: 'theirs' },
+    ])
+    expect(ours).toEqual({ group: 'Context', name: 'ours', value: 10, unit: 'ns', spread: [10, 10] })
+  })
+
   const row = { group: 'A', name: 'b', value: 20, unit: 'ns', ratio: 0.1, bytes: 64 }
   it.each([
     [{ most: 0.1 }, '≤ 0.1 ×', true],
