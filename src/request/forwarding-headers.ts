@@ -79,9 +79,9 @@ interface NamedRule {
 const GONE: HeaderRule = { tells: 'nothing', kind: 'forwarding', bit: 0 }
 const SECRET: HeaderRule = { tells: 'nothing', kind: 'secret', bit: 0 }
 
-let rules = 0
+let bits = 0
 function ruleOf(tells: Told, kind: HeaderRule['kind']): HeaderRule {
-  return { tells, kind, bit: 1 << rules++ }
+  return { tells, kind, bit: 1 << bits++ }
 }
 function named(name: string, rule: HeaderRule): NamedRule {
   const [lower] = Object.keys({ [name.toLowerCase()]: rule }) // a key is interned: equal ones are compared by address

@@ -51,16 +51,17 @@ class NodeFacts implements ReadableFacts {
   readonly peer: Endpoint
   readonly scheme: string
   readonly host: string | undefined
-  readonly headers: RawHeaders
   readonly flaw: string | undefined
   readonly #current: NodeRequest['headers']
+  readonly #lines: readonly string[]
+  #headers: RawHeaders | undefined
 
   constructor({ socket, headers, rawHeaders }: NodeRequest, { checked: { trustedProxies, secret } }: TrustPolicy) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
     this.peer = { address: socket.remoteAddress, port: socket.remotePort }
     this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
-    this.headers = new RawHeaders(rawHeaders.slice())
+    this.#lines = rawHeaders.slice()
     // Without trustedProxies it does not matter who is connected.
     const isUnaddressed = trustedProxies !== undefined && !this.peer.address
     this.flaw = mayBeCut(rawHeaders, socket)
@@ -75,6 +76,10 @@ class NodeFacts implements ReadableFacts {
       isProven: secret?.isProvenBy(this.headers.take(secret.header)),
       isPeerUnknown: isUnaddressed && !isUnixSocket(socket),
     })
+  }
+
+  get headers(): RawHeaders {
+    return (this.#headers ??= new RawHeaders(this.#lines))
   }
 
   header(name: string): string | undefined {

@@ -46,6 +46,7 @@ function cutPrefix(target: string, prefix: string): string | undefined {
   return rest === '' || rest.startsWith('?') ? `/${rest}` : undefined
 }
 
+const SLASH = 0x2f
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i
 
 /**
@@ -54,7 +55,7 @@ const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i
  * on what the decision has settled, and readers that put scheme, host and target together believe them.
  */
 export function originForm(target: string): string {
-  if (target.startsWith('/')) return target
+  if (target.charCodeAt(0) === SLASH) return target // nearly every one
   const rest = target.replace(ABSOLUTE_FORM, '')
   return rest.startsWith('/') ? rest : `/${rest}`
 }

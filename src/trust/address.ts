@@ -62,9 +62,17 @@ export function canonicalAddress(text: string): string | undefined {
   return readAddress(text, 0, text.length) ? textOfRead(text) : undefined
 }
 
+// Most requests have the peer of the one before: a proxy.
+let lastPeer: string | undefined
+let lastPeerText: string | undefined
+
 /** The same for the address of a socket's peer: a zone (`fe80::1%eth0`) is cut first. */
 export function canonicalPeer(text: string | undefined): string | undefined {
-  return text && readPeer(text) ? textOfRead(text) : undefined
+  if (text !== lastPeer) {
+    lastPeer = text
+    lastPeerText = text && readPeer(text) ? textOfRead(text) : undefined
+  }
+  return lastPeerText
 }
 
 /**
@@ -157,16 +165,6 @@ export function textOfRead(text: string): string {
   if (family === 6) return formatIPv6()
   if (start !== end) return text.slice(start, end)
   return `${ipv4 >>> 24}.${(ipv4 >>> 16) & 255}.${(ipv4 >>> 8) & 255}.${ipv4 & 255}`
-}
-
-let lastPeer = ''
-
-/** Whether a text is the address of a socket's peer. Most requests have the peer of the one before: a proxy. */
-export function isPeerAddress(text: string): boolean {
-  if (text === lastPeer) return true
-  if (!readPeer(text)) return false
-  lastPeer = text
-  return true
 }
 
 /** Reads the address of a socket's peer. */

@@ -10,14 +10,7 @@
  * When in doubt a field stays as received, so the answer falls back to the peer, never to the client.
  */
 
-import {
-  canonicalPeer,
-  type Endpoint,
-  endpointOfRead,
-  parseForwardedFor,
-  readLastIPv4,
-  isPeerAddress,
-} from './address.ts'
+import { canonicalPeer, type Endpoint, endpointOfRead, parseForwardedFor, readLastIPv4 } from './address.ts'
 import { parseAuthority } from './authority.ts'
 import {
   type Client,
@@ -129,17 +122,13 @@ export class Decision implements ConnectionInfo {
     this.client = client ?? endpoint(facts.peer)
     this.#place = client === undefined ? 0 : (walk?.place ?? policy.xFor)
 
-    const protoItem = this.#select(PROTO, policy.xProto, policy, facts, walk)
-    const scheme = protoItem === undefined ? undefined : (parseScheme(protoItem) ?? this.#invalid(PROTO, protoItem))
-    this.scheme = scheme ?? facts.scheme
+    this.scheme = this.#value(PROTO, policy.xProto, parseScheme, policy, facts, walk) ?? facts.scheme
 
-    const hostItem = this.#select(HOST, policy.xHost, policy, facts, walk)
-    const forwarded = hostItem === undefined ? undefined : (parseAuthority(hostItem) ?? this.#invalid(HOST, hostItem))
+    const forwarded = this.#value(HOST, policy.xHost, parseAuthority, policy, facts, walk)
     const received = facts.host
     const authority = forwarded ?? (received ? parseAuthority(received) : undefined)
 
-    const portItem = this.#select(PORT, policy.xPort, policy, facts, walk)
-    const port = portItem === undefined ? undefined : (parsePort(portItem) ?? this.#invalid(PORT, portItem))
+    const port = this.#value(PORT, policy.xPort, parsePort, policy, facts, walk)
     const schemePort = defaultPort(this.scheme)
     this.port = port ?? authority?.port ?? schemePort
     this.hostname = authority?.hostname
@@ -150,8 +139,7 @@ export class Decision implements ConnectionInfo {
           ? authority.hostname
           : `${authority.hostname}:${this.port}`
 
-    const prefixItem = this.#select(PREFIX, policy.xPrefix, policy, facts, walk)
-    const prefix = prefixItem === undefined ? undefined : (parsePrefix(prefixItem) ?? this.#invalid(PREFIX, prefixItem))
+    const prefix = this.#value(PREFIX, policy.xPrefix, parsePrefix, policy, facts, walk)
     this.prefix = prefix ?? (facts.prefix ? trimPrefix(facts.prefix) : '')
 
     this.refusal = facts.flaw !== undefined || policy.mayRefuse ? this.#refuse(policy, facts.flaw) : undefined
@@ -235,17 +223,23 @@ export class Decision implements ConnectionInfo {
     return this.#judge(index, UNTRUSTED_PEER)
   }
 
-  /** The value of a field's header that is to be believed; else the verdict says why there is none. */
-  #select(
+  /** What a field's header says, as far as it is to be believed; else the verdict says why it says nothing. */
+  #value<T>(
     index: number,
     count: number,
+    parse: (text: string) => T | undefined,
     policy: TrustPolicy,
     facts: ReadableFacts,
     walk: Walk | undefined,
-  ): string | undefined {
+  ): T | undefined {
     if (count === 0) return undefined
     const list = this.#read(index, policy, facts)
-    return list === undefined ? undefined : this.#item(index, count, list, policy, facts, walk)
+    if (list === undefined) return undefined
+    // No grammar has a comma or a blank: a text that parses whole is the one value there is, and need not be searched.
+    const whole = count === 1 && policy.readsLists && facts.trace === undefined ? parse(list) : undefined
+    if (whole !== undefined) return whole
+    const item = this.#item(index, count, list, policy, facts, walk)
+    return item === undefined ? undefined : (parse(item) ?? this.#invalid(index, item))
   }
 
   /** The value in a header of which `count` values are to be believed. */
@@ -380,10 +374,13 @@ export class PlainFacts implements ReadableFacts {
     const { headers } = this
     if (typeof headers.get === 'function') return headers.get(name) ?? undefined
     const record = headers as Readonly<Record<string, unknown>>
+    const first = name.charCodeAt(0) | 0x20
+    const { length } = name
     let joined: string | undefined
     for (const key in record) {
-      if (key.length !== name.length || (key !== name && key.toLowerCase() !== name)) continue
-      if (!Object.hasOwn(record, key)) continue
+      // One look passes over nearly every other name: they differ in length, or in the letter they begin with.
+      if (key.length !== length || (key.charCodeAt(0) | 0x20) !== first) continue
+      if ((key !== name && key.toLowerCase() !== name) || !Object.hasOwn(record, key)) continue
       const value = record[key]
       const text = Array.isArray(value) && value.length > 0 ? value.join(', ') : value
       if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
@@ -400,7 +397,7 @@ function isObject<T>(value: T): value is T & object {
 export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts): boolean {
   const { trustedProxies: proxies, secret } = checked
   const { address } = facts.peer
-  if (address) return proxies === undefined ? isPeerAddress(address) : proxies.hasPeer(address)
+  if (address) return proxies === undefined ? canonicalPeer(address) !== undefined : proxies.hasPeer(address)
   if (proxies === undefined) return true
   if (provenanceOf(facts).isPeerUnknown !== true && proxies.hasUnaddressed()) return true
   return secret !== undefined && !proxies.isEmpty // which stands for the address, and has to be proven
