@@ -6,11 +6,11 @@
  * Assignments, as a property that does not show in `Object.keys` would cost ten times as much.
  */
 
+import { canLearnFrom, type Heard, isHeard, learnFrom } from './nodes-own.ts'
 import { currentScope, runIn, type Scope } from './scope.ts'
 
-interface Emitter {
+interface Emitter extends Heard {
   emit: Emit
-  listenerCount(event: unknown): number
 }
 
 type Emit = (this: Emitter, event: unknown, ...args: unknown[]) => boolean
@@ -19,6 +19,7 @@ const SCOPE = Symbol('proxyfix.scope')
 
 /** The scope that listeners run in. */
 export interface EmitterScope extends Scope {
+  readonly request: object
   /** The emitter whose `close` ends it. */
   readonly response: object | undefined
   end(): void
@@ -102,14 +103,16 @@ function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
   return function emit(event, ...args) {
     const scope = (this as { [SCOPE]?: EmitterScope })[SCOPE]!
     const inner = find(this)
+    const { request, response } = scope
+    const learns = event === 'finish' && this === response && isEmitter(request) && canLearnFrom(request, this)
     try {
       // Entering is not free, and most events have no listeners. Nor is a function that would be made to call `inner` in, as each
       // of a request's seven events would allocate what it refers to, 128 B.
-      if (currentScope() === scope || this.listenerCount(event) === 0)
-        return Reflect.apply(inner, this, [event, ...args])
+      if (currentScope() === scope || !isHeard(this, event)) return Reflect.apply(inner, this, [event, ...args])
       return runIn(scope, Reflect.apply, inner, this, [event, ...args]) as boolean
     } finally {
-      if (event === 'close' && this === scope.response) scope.end()
+      if (learns) learnFrom(request)
+      if (event === 'close' && this === response) scope.end()
     }
   }
 }

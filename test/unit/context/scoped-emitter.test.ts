@@ -1,9 +1,11 @@
 /** In which scope do callbacks run that Node calls for a connection? In that of the request that gave them. */
 
+import { AsyncLocalStorage } from 'node:async_hooks'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type net from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { g, isBound, onTeardown, request, requestContext, unwrap } from '../../../src/context/index.ts'
+import { RequestScope } from '../../../src/context/request-scope.ts'
 import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
 
 const servers: net.Server[] = []
@@ -135,5 +137,39 @@ describe('a request that is entered again where its scope was lost', () => {
     await exchange(port, requestText('GET /1 HTTP/1.1', 'Host: a', 'Connection: close'))
     await exchange(port, requestText('GET /2 HTTP/1.1', 'Host: a', 'Connection: close'))
     expect(users).toStrictEqual([undefined, undefined])
+  })
+})
+
+describe('the end of a request whose response went out first', () => {
+  /** Which listeners saw the request, and how often a scope was entered, for the second of two requests. */
+  async function ended(listen: (req: IncomingMessage, res: ServerResponse, see: () => void) => void): Promise<object> {
+    const seen: unknown[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        if (req.url === '/2') listen(req, res, () => seen.push(isBound(request) ? unwrap(request).url : 'nobody'))
+        res.end('ok')
+      }),
+    )
+    await exchange(port, requestText('GET /1 HTTP/1.1', 'Host: a', 'Connection: close'))
+    const run = vi.spyOn(AsyncLocalStorage.prototype, 'run')
+    await exchange(port, requestText('GET /2 HTTP/1.1', 'Host: a', 'Connection: close'))
+    const entered = run.mock.calls.filter(([scope]) => scope instanceof RequestScope).length
+    run.mockRestore()
+    return { seen, entered }
+  }
+
+  it('enters no scope for the listener of Node itself', async () => {
+    expect(await ended(() => undefined)).toStrictEqual({ seen: [], entered: 1 })
+  })
+
+  it('enters it for any other, alone or not', async () => {
+    expect(await ended((req, _res, see) => req.on('end', see))).toStrictEqual({ seen: ['/2'], entered: 2 })
+    expect(await ended((req, res, see) => res.on('finish', () => req.on('end', see)))).toStrictEqual({
+      seen: ['/2'],
+      entered: 2,
+    })
+    expect(
+      await ended((req, res, see) => res.on('close', () => req.removeAllListeners('end').on('end', see))),
+    ).toStrictEqual({ seen: ['/2'], entered: 2 })
   })
 })
