@@ -104,24 +104,24 @@ export function parseElement(header: string, from: number, to: number): Forwarde
     if (header.charCodeAt(index) === SEMICOLON) continue // an empty parameter, which the grammar has
     const nameStart = index
     while (index < end && may(header.charCodeAt(index), IN_TOKEN)) index++
-    if (index === nameStart || index === end || header.charCodeAt(index) !== EQUALS) return 'bad'
-    const name = nameOf(header, nameStart, index)
-    const valueStart = index + 1
+    const nameEnd = index
+    if (nameEnd === nameStart || nameEnd === end || header.charCodeAt(nameEnd) !== EQUALS) return 'bad'
+    const valueStart = nameEnd + 1
     const valueEnd = skipValue(header, valueStart, end)
     if (valueEnd === -1) return 'bad'
-    const value = valueOf(header, valueStart, valueEnd)
     isEmpty = false
 
-    if (name === 'for') {
+    if (isName('for', header, nameStart, nameEnd)) {
       if (forValue !== undefined) return 'bad'
-      forValue = value
-    } else if (name === 'proto') {
+      forValue = valueOf(header, valueStart, valueEnd)
+    } else if (isName('proto', header, nameStart, nameEnd)) {
       if (proto !== undefined) return 'bad'
-      proto = value
-    } else if (name === 'host') {
+      proto = valueOf(header, valueStart, valueEnd)
+    } else if (isName('host', header, nameStart, nameEnd)) {
       if (host !== undefined) return 'bad'
-      host = value
+      host = valueOf(header, valueStart, valueEnd)
     } else {
+      const name = header.slice(nameStart, nameEnd).toLowerCase()
       others ??= new Set()
       if (others.has(name)) return 'bad'
       others.add(name)
@@ -138,6 +138,7 @@ export function parseElement(header: string, from: number, to: number): Forwarde
  * An obfuscated port, or port 0, tells none. `undefined` for anything else.
  */
 export function parseNode(node: string): Client | undefined {
+  if (isFullIPv4(node)) return { address: node } // as nearly always
   const colon = node.indexOf(':', node.lastIndexOf(']') + 1)
   const name = colon === -1 ? node : node.slice(0, colon)
   const port = colon === -1 ? 0 : nodePort(node.slice(colon + 1))
@@ -189,10 +190,13 @@ function formatValue(text: string): string {
   return text === '' ? '""' : text
 }
 
-/** A parameter's name in lower case, as proxies write it anyway. */
-function nameOf(header: string, start: number, end: number): string {
-  const name = header.slice(start, end)
-  return name === 'for' || name === 'proto' || name === 'host' ? name : name.toLowerCase()
+/** Whether a parameter has this name, in any case: looked at where it stands, as a slice of its own costs 20 ns. */
+function isName(name: string, header: string, start: number, end: number): boolean {
+  if (end - start !== name.length) return false
+  for (let index = 0; index < name.length; index++) {
+    if ((header.charCodeAt(start + index) | 0x20) !== name.charCodeAt(index)) return false
+  }
+  return true
 }
 
 /** Where the value that starts at `start` ends; -1 when there is none. */

@@ -32,8 +32,6 @@ export class TrustPolicy {
   readonly walks: boolean
   /** How far that walk goes. @internal */
   readonly limits: WalkLimits
-  /** Whether the fields stand in lists of their own, not in elements of `Forwarded`. @internal */
-  readonly readsLists: boolean
   /** Whether the client stands in a header of its own, which is no list. @internal */
   readonly readsOne: boolean
   /** Whether any request can be refused at all. @internal */
@@ -53,7 +51,6 @@ export class TrustPolicy {
     this.xPrefix = counts.prefix
     this.unread = FIELDS.reduce((all, field, place) => all | (counts[field] === 0 ? pack(place, NOT_CONFIGURED) : 0), 0)
     this.headerKeys = FIELDS.map((field) => Object.keys({ [sources[field].toLowerCase()]: field })[0]!) // interned
-    this.readsLists = family === 'x-forwarded'
     this.readsOne = clientIpHeader !== undefined
     this.walks = counts.for !== 0 && (family === 'forwarded' || (trustedProxies !== undefined && !this.readsOne))
     const isCount = counts.for !== TRUSTED

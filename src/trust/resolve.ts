@@ -233,12 +233,17 @@ export class Decision implements ConnectionInfo {
     walk: Walk | undefined,
   ): T | undefined {
     if (count === 0) return undefined
-    const list = this.#read(index, policy, facts)
-    if (list === undefined) return undefined
-    // No grammar has a comma or a blank: a text that parses whole is the one value there is, and need not be searched.
-    const whole = count === 1 && policy.readsLists && facts.trace === undefined ? parse(list) : undefined
-    if (whole !== undefined) return whole
-    const item = this.#item(index, count, list, policy, facts, walk)
+    let item: string | undefined
+    if (walk?.element !== undefined) {
+      item = this.#parameter(index, count, policy, facts, walk)
+    } else {
+      const list = this.#read(index, policy, facts)
+      if (list === undefined) return undefined
+      // No grammar has a comma or a blank: a text that parses whole is the one value there is, and need not be searched.
+      const whole = count === 1 && facts.trace === undefined ? parse(list) : undefined
+      if (whole !== undefined) return whole
+      item = this.#item(index, count, list, policy, facts, walk)
+    }
     return item === undefined ? undefined : (parse(item) ?? this.#invalid(index, item))
   }
 
@@ -251,9 +256,8 @@ export class Decision implements ConnectionInfo {
     facts: ReadableFacts,
     walk: Walk | undefined,
   ): string | undefined {
-    const place = count === TRUSTED ? (walk?.place ?? 0) : walk === undefined ? count : Math.min(count, walk.end)
+    const place = placeOf(count, walk)
     if (facts.trace !== undefined) facts.trace.places[index] = place
-    if (walk?.element !== undefined) return this.#parameter(index, walk, policy)
     if (place === 0) return this.#judge(index, ABSENT) // the client is the peer, of whom no header tells
     const item = index === FOR && policy.readsOne ? wholeValue(list) : fromRight(list, place)
     if (item === undefined) {
@@ -264,7 +268,9 @@ export class Decision implements ConnectionInfo {
   }
 
   /** The same in the element of `Forwarded` that a walk chose. */
-  #parameter(index: number, { flaw, text, element }: Walk, policy: TrustPolicy): string | undefined {
+  #parameter(index: number, count: number, policy: TrustPolicy, facts: ReadableFacts, walk: Walk): string | undefined {
+    const { flaw, text, element } = walk
+    if (facts.trace !== undefined) facts.trace.places[index] = placeOf(count, walk)
     if (flaw === 'short') {
       this.#reject(index, text, shortReason(text, index, policy))
       return this.#judge(index, SHORT)
@@ -407,6 +413,12 @@ export function isKnownPeer({ checked }: TrustPolicy, facts: ReadableFacts): boo
 export function isProven({ checked: { secret } }: TrustPolicy, facts: ReadableFacts): boolean {
   if (secret === undefined) return true
   return facts.flaw === undefined && (provenanceOf(facts).isProven ?? secret.isProvenBy(facts.header(secret.header)))
+}
+
+/** The place of a field's value, counted from the right; 0: the client is the peer, of whom no header tells. */
+function placeOf(count: number, walk: Walk | undefined): number {
+  if (count === TRUSTED) return walk?.place ?? 0
+  return walk === undefined ? count : Math.min(count, walk.end)
 }
 
 function shortReason(list: string, index: number, { checked }: TrustPolicy): string {

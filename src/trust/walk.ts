@@ -7,7 +7,7 @@
  * comes from the right and the client's real address stands before anything the client wrote.
  */
 
-import { endpointOfRead, readForwardedFor, readPeer } from './address.ts'
+import { addressRead, endpointOfRead, readForwardedFor, readLastIPv4, readPeer } from './address.ts'
 import type { AddressSet } from './address-set.ts'
 import type { Client } from './connection.ts'
 import { elementStart, type ForwardedElement, parseElement, parseNode } from './forwarded.ts'
@@ -44,10 +44,11 @@ export function walkList(list: string, proxies: AddressSet, { places, isCount }:
   let end = list.length
   let [startBefore, endBefore] = [0, 0]
   for (let place = 1; ; place++) {
-    const comma = commaBefore(list, end)
-    const start = skipBlanks(list, comma + 1, end)
-    const stop = dropBlanks(list, start, end)
-    if (!readForwardedFor(list, start, stop)) {
+    const isIPv4 = readLastIPv4(list, end) // as nearly always: cut off and read in one pass
+    const comma = commaBefore(list, isIPv4 ? addressRead.start : end)
+    const start = isIPv4 ? addressRead.start : skipBlanks(list, comma + 1, end)
+    const stop = isIPv4 ? end : dropBlanks(list, start, end)
+    if (!isIPv4 && !readForwardedFor(list, start, stop)) {
       const flaw = start === stop ? 'empty' : 'invalid'
       const text = list.slice(start, stop)
       if (isCount) return { client: undefined, place, end: place, flaw, text, element: undefined }
