@@ -12,7 +12,7 @@ import { load } from './lib/load.mjs'
 import { onCore, startServer } from './lib/processes.mjs'
 import { rowsOf } from './lib/rows.mjs'
 import { runAlone } from './lib/section.mjs'
-import { javascript, oneGunicorn, proxyfix } from './lib/servers.mjs'
+import { gunicorn, javascript, proxyfix } from './lib/servers.mjs'
 import { quantile } from './lib/statistics.mjs'
 
 const RATE = 3000
@@ -23,8 +23,8 @@ export async function measure({ quick = false } = {}) {
     javascript(BARE, { bare: true, memory: [] }),
     proxyfix('proxyfix serve, whole stack', 'nodeInContext', undefined, { memory: [] }),
     javascript('fastify', { memory: [] }),
-    oneGunicorn('gevent'),
-    oneGunicorn('sync'),
+    gunicorn('gevent', 1),
+    gunicorn('sync', 1),
   ].filter(({ obstacle }) => obstacle?.() === undefined)
   const windows = new Map(servers.map(({ name }) => [name, []]))
   const rounds = quick ? 3 : 10

@@ -9,7 +9,7 @@ import { interquartile, median } from './statistics.mjs'
 /**
  * Measures servers beside one another.
  *
- * @param servers `{ name, commandFor, answer, against?, cpu?, throughput? }`: what it must answer, and its goals. Against
+ * @param servers `{ name, commandFor, answer, against?, cpu?, throughput?, note? }`: what it must answer, and its goals. Against
  * several it is held against that of them which takes the least time.
  * @param comparisons Throughputs to compare besides: `{ name, against, goal }`.
  * @param pinned Servers on the first core, the load on the second; otherwise both share all.
@@ -54,7 +54,7 @@ export async function measureServers(group, servers, { quick = false, pinned = t
   const cpu = rowsOf(
     names.cpu,
     'µs',
-    held.map(({ name, against, cpu: goal }) => ({ name, samples: cpuOf(name), against, goal })),
+    held.map(({ name, against, cpu: goal, note }) => ({ name, samples: cpuOf(name), against, goal, note })),
   )
   const throughput = [...held.map(({ throughput: goal, ...server }) => ({ ...server, goal })), ...comparisons]
   noteDisturbed(cpu[0], loud, started.length * rounds)

@@ -41,70 +41,56 @@ export function proxyfix(name, app, options = TRUST, { memory = SAME_MEMORY } = 
   }
 }
 
-const python = (name, program, argumentsFor) => ({
+/** A server of Python: a program of Debian's with its arguments, in words. */
+const python = (name, program, wordsFor, note) => ({
   name,
-  obstacle: () => obstacleTo(program),
-  commandFor: (port) => [findProgram(program), ...argumentsFor(port)],
+  note,
+  obstacle: () => (findProgram(program) === undefined ? `there is no ${program}` : undefined),
+  commandFor: (port) => [findProgram(program), ...wordsFor(`127.0.0.1:${port}`, port).split(' ')],
   env: { PYTHONPATH: SERVERS, PYTHONDONTWRITEBYTECODE: '1' },
   answer: CLIENT,
 })
 
-const DEBIAN_PYTHON = '/usr/bin/python3'
-/** One that is a library, in Debian's own Python. */
-const library = (name, module, folder = module) => ({
-  ...python(name, DEBIAN_PYTHON, () => []),
-  obstacle: () =>
-    existsSync(`/usr/lib/python3/dist-packages/${folder}`) ? undefined : `python3-${folder} is not there`,
-  commandFor: (port) => [DEBIAN_PYTHON, `${SERVERS}/wsgi_server.py`, module, String(port)],
+/** One that is a library, in Debian's own Python, whatever other Pythons there are. */
+const library = (name, note = ONE_PROCESS) => ({
+  ...python(name, 'python3', () => '', note),
+  obstacle: () => (existsSync(`/usr/lib/python3/dist-packages/${name}`) ? undefined : `there is no python3-${name}`),
+  commandFor: (port) => ['/usr/bin/python3', `${SERVERS}/wsgi_server.py`, name, String(port)],
 })
 
-const gunicorn = (kind, workers) =>
-  python(`gunicorn, ${kind}`, 'gunicorn', (port) => [
-    '-w',
-    String(workers),
-    '-k',
-    kind,
-    '-b',
-    `127.0.0.1:${port}`,
-    'wsgi_app:application',
-  ])
+const ONE_PROCESS = 'one process'
+const CLOSES = 'closes the connection after each answer'
 
-const uwsgi = (socket) =>
-  python(`uWSGI, ${socket}`, 'uwsgi-core', (port) => [
-    '--plugin',
-    'python3',
-    '--master',
-    '-p',
-    '2',
-    '--disable-logging',
-    '--module',
-    'wsgi_app:application',
-    `--${socket}`,
-    `127.0.0.1:${port}`,
-  ])
+export const gunicorn = (kind, workers) =>
+  python(
+    `gunicorn, ${kind}`,
+    'gunicorn',
+    (address) => `-w ${workers} -k ${kind} -b ${address} wsgi_app:application`,
+    kind === 'sync' ? CLOSES : undefined,
+  )
+
+const uwsgi = (socket, note) =>
+  python(
+    `uWSGI, ${socket}`,
+    'uwsgi-core',
+    (address) =>
+      `--plugin python3 --master -p 2 --disable-logging --module wsgi_app:application --${socket} ${address}`,
+    note,
+  )
 
 /** With two workers where they have workers; the others are one process, as people run them. */
 export const pythonServers = () => [
   gunicorn('sync', 2),
   gunicorn('gevent', 2),
-  uwsgi('http-socket'),
-  uwsgi('http11-socket'),
-  library('gevent', 'gevent'),
-  library('eventlet', 'eventlet'),
-  python('twistd web', 'twistd3', (port) => [
-    '-n',
-    '--pidfile=',
-    'web',
-    '--wsgi',
-    'wsgi_app.application',
-    '--listen',
-    `tcp:${port}:interface=127.0.0.1`,
-  ]),
-  library('werkzeug', 'werkzeug'),
+  uwsgi('http-socket', CLOSES),
+  uwsgi('http11-socket', 'answers as many connections as it has workers, the others wait'),
+  library('gevent'),
+  library('eventlet'),
+  python(
+    'twistd web',
+    'twistd3',
+    (_, port) => `-n --pidfile= web --wsgi wsgi_app.application --listen tcp:${port}:interface=127.0.0.1`,
+    ONE_PROCESS,
+  ),
+  library('werkzeug', `${ONE_PROCESS}, ${CLOSES}`),
 ]
-
-export const oneGunicorn = (kind) => gunicorn(kind, 1)
-
-function obstacleTo(program) {
-  return findProgram(program) === undefined ? `there is no ${program}` : undefined
-}

@@ -17,9 +17,8 @@ elif name == "eventlet":
     wsgi.server(eventlet.listen(("127.0.0.1", port), backlog=1024), application, log_output=False)
 elif name == "werkzeug":
     import logging
-    from werkzeug.serving import WSGIRequestHandler, run_simple
+    from werkzeug.serving import run_simple
     from wsgi_app import application
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # or it closes every connection
     run_simple("127.0.0.1", port, application, threaded=True)
