@@ -4,7 +4,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { NodeRequest, sendNodeResponse } from 'srvx/node'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { carryFix } from '../request/fetch.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
@@ -29,17 +28,20 @@ type FetchHandler = (request: Request, platform: { incoming: IncomingMessage; ou
  * the client without any work of its own. The second argument is the one that Hono's Node adapter passes.
  */
 function bridge(handler: FetchHandler): NodeListener {
+  const loading = import('srvx/node') // Node listeners do without, and start sooner
+  let srvx: Awaited<typeof loading> | undefined
   return async (incoming, outgoing) => {
     if (incoming.method !== undefined && NO_FETCH_METHODS.has(incoming.method)) {
       outgoing.writeHead(501, { 'content-type': 'text/plain; charset=utf-8' }).end('Not implemented.\n')
       return
     }
-    const request = carryFix(incoming, new NodeRequest({ req: incoming, res: outgoing }))
+    srvx ??= await loading
+    const request = carryFix(incoming, new srvx.NodeRequest({ req: incoming, res: outgoing }))
     const response = await handler(request, { incoming, outgoing })
     if (!isFetchResponse(response)) {
       throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
     }
-    await sendNodeResponse(outgoing, response)
+    await srvx.sendNodeResponse(outgoing, response)
     if (outgoing.errored) throw outgoing.errored // its stream broke after the head was sent
   }
 }
