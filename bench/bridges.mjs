@@ -44,7 +44,7 @@ const bridges = {
     return createRequestListener(handler)
   },
   async 'proxyfix (srvx inside)'(handler) {
-    const { guarded, nodeListener } = await import('../dist/server/node-listener.js')
+    const { guarded, nodeListener } = await import('../src/server/node-listener.ts')
     return guarded(nodeListener({ fetch: handler }))
   },
 }

@@ -8,7 +8,7 @@
 import { NodeRequest } from 'srvx/node'
 import { proxyFix } from '../dist/index.js'
 import { requestContext } from '../dist/context/index.js'
-import { carryFix } from '../dist/request/fetch.js'
+import { carryFix } from '../src/request/fetch.ts'
 import { measureGroups } from './lib/micro.mjs'
 import { behindProxy, direct, requestMaker, responseTo } from './lib/node-requests.mjs'
 import { runAlone } from './lib/section.mjs'

@@ -7,8 +7,8 @@
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { importsOf } from '../scripts/lib/imports.mjs'
+import { gzipSync } from 'node:zlib'
+import { loadedBy } from '../scripts/lib/imports.mjs'
 import { inProject, root } from '../scripts/lib/project.mjs'
 import { judged, rowsOf } from './lib/rows.mjs'
 import { runAlone } from './lib/section.mjs'
@@ -76,7 +76,7 @@ function sizes() {
   const main = ownFiles('dist/index.js')
   return [
     judged(size('own code that proxyfix reads', bytesOf(main)), { value: 60 }),
-    size('the same without comments', bytesOf(main, withoutComments)),
+    size('the same, as gzip leaves it', gzipSync(main.join('\n')).length),
     { group, name: 'files that it is in', value: main.length, unit: '' },
     size('own code that proxyfix/context reads', bytesOf(ownFiles('dist/context/index.js'))),
     size('own code that proxyfix/server reads', bytesOf(ownFiles('dist/server/index.js'))),
@@ -87,23 +87,11 @@ function sizes() {
 
 /** The code of all files of ours that an import of this one reads. */
 function ownFiles(entry) {
-  const files = new Map()
-  const visit = (path) => {
-    if (files.has(path)) return
-    files.set(path, readFileSync(path, 'utf8'))
-    for (const { specifier } of importsOf(files.get(path)))
-      if (specifier.startsWith('.')) visit(resolve(dirname(path), specifier))
-  }
-  visit(inProject(entry))
-  return [...files.values()]
+  return [...loadedBy(inProject(entry)).files.values()]
 }
 
-function bytesOf(files, shorten = (code) => code) {
-  return files.reduce((sum, code) => sum + Buffer.byteLength(shorten(code)), 0)
-}
-
-function withoutComments(code) {
-  return code.replaceAll(/^[ \t]*(?:\/\/.*|\/\*[\s\S]*?\*\/)\n/gm, '')
+function bytesOf(files) {
+  return files.reduce((sum, code) => sum + Buffer.byteLength(code), 0)
 }
 
 /** As many packages as an install of this one brings. */

@@ -1,19 +1,74 @@
-/** What goes into dist/? Exactly what tsc makes of src/ now: nothing stays from an earlier build. */
+/**
+ * What goes into dist/? Each file that package.json names there, made of the file of src/ of that name and all that it
+ * imports, with what several of them share beside them; and types, as tsc tells them. Nothing stays from an earlier
+ * build.
+ *
+ * A program that starts waits for every file that it loads, so these are few and short. Names of functions and classes
+ * stay, as stacks and consoles show them; maps lead to src/, which is published too.
+ */
 
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
+import { build } from 'rolldown'
 import { projectEnvironment, projectTool } from './lib/programs.mjs'
 import { inProject } from './lib/project.mjs'
 import { run } from './lib/run.mjs'
 
+/** What commands and `proxyfix/auto` read settings with: not all of them serve, and need what a server is made of. */
+const SETTINGS =
+  /\/src\/(cli\/(arguments|flags|trust-options|usage-error)|server\/(app-stack|environment|settings))\.ts$/
+
 try {
-  const tsc = projectTool('tsc')
   rmSync(inProject('dist'), { recursive: true, force: true })
-  // A failed build leaves no dist behind that looks like a good one.
-  const args = ['-p', 'tsconfig.build.json', '--noEmitOnError']
-  const { ok } = await run(tsc, args, { env: projectEnvironment(), show: true })
-  if (!ok) throw new Error('The build failed.')
+  await declare()
+  await bundle(entryPoints())
   chmodSync(inProject('dist', 'cli', 'main.js'), 0o755)
 } catch (error) {
+  // A failed build leaves no dist behind that looks like a good one.
+  rmSync(inProject('dist'), { recursive: true, force: true })
   console.error(error.message)
   process.exitCode = 1
+}
+
+/** As in `cli/main`. */
+function entryPoints() {
+  const { exports, bin, sideEffects } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'))
+  const named = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin), ...sideEffects]
+  return new Set(named.map((path) => /^\.\/dist\/(.+)\.js$/.exec(path)?.[1]).filter(Boolean))
+}
+
+async function declare() {
+  const args = ['-p', 'tsconfig.build.json', '--noEmitOnError']
+  const { ok } = await run(projectTool('tsc'), args, { env: projectEnvironment(), show: true })
+  if (!ok) throw new Error('The build failed: see the errors of tsc above.')
+}
+
+async function bundle(names) {
+  const keepNames = { function: true, class: true }
+  await build({
+    cwd: inProject(),
+    input: Object.fromEntries([...names].map((name) => [name, inProject('src', `${name}.ts`)])),
+    external: /^[^./]/, // Node's modules and npm's
+    platform: 'neutral',
+    preserveEntrySignatures: 'strict',
+    transform: { target: 'node20.19' },
+    output: {
+      dir: inProject('dist'),
+      chunkFileNames: 'shared/[name].js',
+      codeSplitting: {
+        // Each takes what it imports along, but for what one before it has.
+        groups: [
+          { name: 'core', test: /\/src\/(trust|request|middleware)\//, minShareCount: 2 },
+          { name: 'settings', test: SETTINGS },
+          { name: 'server', test: /\/src\/(server|cli)\//, minShareCount: 2 },
+        ],
+      },
+      minify: { compress: { keepNames }, mangle: { keepNames }, codegen: { removeWhitespace: true } },
+      comments: { legal: false, annotation: true, jsdoc: false },
+      sourcemap: true,
+      sourcemapExcludeSources: true,
+    },
+    onLog(level, { message }) {
+      throw new Error(`The build failed: ${message}`)
+    },
+  })
 }

@@ -5,9 +5,7 @@ import { readFileSync } from 'node:fs'
 import { appStack } from '../server/app-stack.ts'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
-import { explainCommand } from './explain.ts'
 import { inFlags } from './flags.ts'
-import { serveCommand } from './serve.ts'
 import { say, UsageError } from './usage-error.ts'
 
 const HELP = `Usage: proxyfix COMMAND [OPTION]...
@@ -19,9 +17,10 @@ Commands:
 proxyfix COMMAND --help says more; proxyfix --version tells the version.
 `
 
+/** Each is loaded when it is asked for. */
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
-  ['serve', serveCommand],
-  ['explain', explainCommand],
+  ['serve', async (args) => await (await import('./serve.ts')).serveCommand(args)],
+  ['explain', async (args) => await (await import('./explain.ts')).explainCommand(args)],
 ])
 
 const USAGE = 2

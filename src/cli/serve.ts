@@ -118,7 +118,7 @@ async function byWorkers(
     master!.take(socket, index),
   )
   master = new Master({
-    exec: fileURLToPath(new URL('./worker.js', import.meta.url)),
+    exec: fileURLToPath(new URL('../cli/worker.js', import.meta.url)),
     ...start,
     workers: settings.workers ?? 1,
     start: { type: 'start', bind: settings.bind ?? [], ...(usesAdhoc && { adhoc: adhocCertificate() }) },

@@ -8,8 +8,8 @@ import { readdirSync, statSync } from 'node:fs'
 import { program, root } from './paths.ts'
 
 export default function build(): void {
-  const sources = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
-  const newest = Math.max(...sources.map((name) => changedAt(`${root}/src/${name}`)))
+  const sources = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`)
+  const newest = Math.max(...[...sources, 'scripts/build.mjs'].map((name) => changedAt(`${root}/${name}`)))
   if (changedAt(program) > newest) return
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' })
 }

@@ -2,13 +2,13 @@
 
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { root } from './paths.ts'
+import { builtFilesOf, root } from './paths.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'proxyfix-context-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -68,9 +68,7 @@ async function answered(program: string): Promise<Results> {
 
 /** A configuration of workerd: the program, and the built package, module by module. */
 function workerConfig(): string {
-  const dist = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.js') && !/^(server|cli)\b|^auto|opentelemetry/.test(name))
-    .map((name) => `dist/${name}`)
+  const dist = builtFilesOf('index', 'context/index')
   const modules = ['test/fixtures/context/worker.mjs', 'test/fixtures/context/suite.mjs', ...dist]
   const lines = modules.map((name) => `    (name = "${name}", esModule = embed "/${name}")`)
   const config = join(folder, 'workerd.capnp')

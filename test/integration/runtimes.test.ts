@@ -9,7 +9,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ import type { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { exchange, requestText as rawText } from '../fixtures/raw-http.ts'
-import { root } from './paths.ts'
+import { builtFilesOf, root } from './paths.ts'
 import { ask, type HeaderLine, pipeline, requestText } from './wire.ts'
 
 type RuntimeName = 'Node' | 'Bun' | 'Deno' | 'workerd'
@@ -164,9 +164,7 @@ async function listeningUrl(child: ChildProcess, ended: Promise<unknown>): Promi
 
 /** A configuration of workerd: the program, and the built package, module by module. */
 function workerConfig(path: string): string {
-  const dist = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.js') && !/^(server|cli)\b|^auto/.test(name))
-    .map((name) => `dist/${name}`)
+  const dist = builtFilesOf('index')
   const main = path.slice(root.length + 1)
   const modules = [main, main.replace(/[^/]*$/, 'app.js'), ...dist]
   const lines = modules.map((name) => `    (name = "${name}", esModule = embed "/${name}")`)

@@ -1,0 +1,146 @@
+/**
+ * The package as it is installed: it has what package.json names and the source exports, loads little, shows the names that
+ * the source has, and leads whoever asks back to it. How long a start takes depends on the machine; how much is loaded, and what
+ * of Node, does not.
+ */
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadedBy } from '../../scripts/lib/imports.mjs'
+import { root } from './paths.ts'
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+  readonly bin: Readonly<Record<string, string>>
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
+const manifest = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as Manifest
+const entries = Object.entries(manifest.exports).flatMap(([name, files]) =>
+  typeof files === 'string' ? [] : [{ name: name.replace('.', 'proxyfix'), ...files }],
+)
+/** All but the one that acts as it is loaded. */
+const libraries = entries.filter(({ name }) => name !== 'proxyfix/auto')
+
+/** Room for a few functions more; whoever needs more than that had better know. */
+const BUDGETS: readonly { entry: string; files: number; bytes: number; modules: RegExp }[] = [
+  { entry: 'index', files: 2, bytes: 120_000, modules: /^$/ },
+  { entry: 'context/index', files: 2, bytes: 120_000, modules: /^node:async_hooks$/ },
+  { entry: 'context/opentelemetry', files: 1, bytes: 2_000, modules: /^@opentelemetry\/api$/ },
+  { entry: 'server/index', files: 4, bytes: 190_000, modules: /^node:/ },
+  { entry: 'auto', files: 3, bytes: 110_000, modules: /^node:(?!http2)/ },
+  { entry: 'cli/main', files: 3, bytes: 110_000, modules: /^node:(fs|path|url|util)$/ },
+  { entry: 'cli/worker', files: 4, bytes: 190_000, modules: /^node:/ },
+]
+
+describe.each(BUDGETS)('the entry point $entry', ({ entry, files, bytes, modules }) => {
+  const loaded = loadedBy(`${root}/dist/${entry}.js`)
+
+  it(`reads ${files} files at most, and ${bytes} bytes`, () => {
+    expect(loaded.files.size).toBeLessThanOrEqual(files)
+    const size = [...loaded.files.values()].reduce((sum, code) => sum + Buffer.byteLength(code), 0)
+    expect(size).toBeLessThanOrEqual(bytes)
+    expect(size).toBeGreaterThan(200) // a file that was found
+  })
+
+  it('loads no other module before it needs it', () => {
+    expect([...loaded.modules].filter((name) => !modules.test(name))).toStrictEqual([])
+  })
+})
+
+it('brings three packages at most', () => {
+  const { packages } = JSON.parse(readFileSync(`${root}/package-lock.json`, 'utf8')) as {
+    packages: Record<string, { dev?: boolean; peer?: boolean; devOptional?: boolean }>
+  }
+  const installed = Object.entries(packages)
+    .filter(([path, { dev, peer, devOptional }]) => path !== '' && !dev && !peer && !devOptional)
+    .map(([path]) => path.replace('node_modules/', ''))
+  expect(installed).toEqual(expect.arrayContaining(Object.keys(manifest.dependencies)))
+  expect(installed.length).toBeLessThanOrEqual(3)
+})
+
+describe.each(libraries)('$name', ({ default: built, types }) => {
+  const source = built.replace('./dist/', '../../src/').replace('.js', '.ts')
+  const load = async (): Promise<[built: object, source: object]> => [
+    (await import(pathToFileURL(join(root, built)).href)) as object,
+    (await import(source)) as object,
+  ]
+
+  it('exports what the source does, and no more', async () => {
+    const [ours, theirs] = await load()
+    expect(Object.keys(ours).toSorted()).toStrictEqual(Object.keys(theirs).toSorted())
+  })
+
+  it('calls functions and classes by the names of the source, on prototypes too', async () => {
+    const [ours, theirs] = await load()
+    expect(namesIn(ours)).toStrictEqual(namesIn(theirs))
+  })
+
+  it('says what they are for', () => {
+    expect(readFileSync(join(root, types), 'utf8')).toContain('/**')
+  })
+})
+
+function namesIn(exports: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(exports)
+      .filter((entry): entry is [string, (...args: never[]) => unknown] => typeof entry[1] === 'function')
+      .map(([key, value]) => {
+        const prototype = (value.prototype ?? {}) as object
+        return [key, [value.name, value.length, Object.getOwnPropertyNames(prototype)]]
+      }),
+  )
+}
+
+describe('in a project of its own', () => {
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'proxyfix-package-'))
+    const installed = join(folder, 'node_modules', 'proxyfix')
+    mkdirSync(installed, { recursive: true })
+    const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
+    const packed: unknown = JSON.parse(execFileSync('npm', args, { cwd: root, encoding: 'utf8' }))
+    const [{ filename }] = Object.values(packed as object) as [{ filename: string }] // a list, or an object since npm 12
+    execFileSync('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1'])
+    for (const name of [...Object.keys(manifest.dependencies), '@opentelemetry']) {
+      symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+    }
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  const node = (...args: readonly string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
+
+  it.each(entries)('$name is found, with its types', ({ name, default: file, types }) => {
+    const { stderr, status } = node('--input-type=module', '-e', `await import('${name}')`)
+    expect({ status, stderr }).toMatchObject({ status: 0 })
+    for (const path of [file, types]) expect(existsSync(join(folder, 'node_modules', 'proxyfix', path))).toBe(true)
+  })
+
+  it.each(libraries)('$name is found by require', ({ name }) => {
+    const { stdout } = node('--no-warnings', '-p', `Object.keys(require('${name}')).length > 0`)
+    expect(stdout).toBe('true\n')
+  })
+
+  it('the program tells its version, and explains', () => {
+    const program = join(folder, 'node_modules', 'proxyfix', manifest.bin['proxyfix']!)
+    expect(node(program, '--version').stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    const { stdout } = node(program, 'explain', '--x-for', '1', '-H', 'X-Forwarded-For: 203.0.113.7')
+    expect(stdout).toContain('203.0.113.7')
+  })
+
+  it('stacks lead to the source, by name and by line', () => {
+    const code = "import { trustPolicy } from 'proxyfix'; trustPolicy({ xFor: -1 })"
+    const plain = node('--input-type=module', '-e', code)
+    expect(plain.stderr).toMatch(/at fail \(.*\/dist\/.*\n(.*\n)*.* at trustPolicy \(.*\/dist\//)
+    const mapped = node('--enable-source-maps', '--input-type=module', '-e', code)
+    const [, path = '', line] =
+      /at trustPolicy \((?:file:\/\/)?(.*\/src\/trust\/policy\.ts):(\d+)/.exec(mapped.stderr) ?? []
+    const lines = readFileSync(path, 'utf8').split('\n')
+    expect(lines.slice(0, Number(line)).findLast((text) => text.startsWith('export'))).toContain('trustPolicy')
+  })
+})
