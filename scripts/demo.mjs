@@ -45,7 +45,9 @@ function wantsOnce(args) {
 
 async function ensureBuild() {
   const sources = readdirSync(inProject('src'), { recursive: true }).map((name) => inProject('src', name))
-  const newest = Math.max(...[...sources, inProject('tsconfig.build.json'), inProject('scripts', 'build.mjs')].map(changedAt))
+  const newest = Math.max(
+    ...[...sources, inProject('tsconfig.build.json'), inProject('scripts', 'build.mjs')].map(changedAt),
+  )
   if (changedAt(inProject('dist', 'cli', 'main.js')) > newest) return
   say('building')
   const { ok, output } = await run(process.execPath, [inProject('scripts', 'build.mjs')])
