@@ -14,7 +14,7 @@ import type { TrustPolicy } from '../trust/policy.ts'
 import type { ReadableFacts } from '../trust/resolve.ts'
 import { noteProvenance } from '../trust/provenance.ts'
 import { decide } from './decide.ts'
-import { distinct } from './header-lines.ts'
+import { renewDistinct } from './header-lines.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
@@ -198,9 +198,7 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
     else if (after !== value) headers[name] = after
   }
   rewriteLines(req, decision, rules)
-  if (!('headersDistinct' in req)) return // HTTP/2 has none
-  // Node builds it when it is first read, from as many lines as there were at first; unset, it is built anew.
-  req.headersDistinct = rawHeaders.length === linesBefore ? undefined : distinct(rawHeaders)
+  renewDistinct(req, rawHeaders.length === linesBefore)
 }
 
 /** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */

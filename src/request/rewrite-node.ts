@@ -4,7 +4,7 @@ import { canonicalPeer } from '../trust/address.ts'
 import type { Client } from '../trust/connection.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { type Fix, fixOf, markFixed } from './fixed.ts'
-import { distinct } from './header-lines.ts'
+import { renewDistinct } from './header-lines.ts'
 import type { NodeRequest } from './node-request.ts'
 import { showOnConnection, showOnView } from './node-socket.ts'
 import { originForm } from './prefix-mode.ts'
@@ -64,14 +64,11 @@ export class NodeSource implements RequestSource {
   }
 
   header(name: string): string | undefined {
-    const { headers } = this.raw
-    if (!Object.hasOwn(headers, name)) return undefined
-    const value = headers[name]
-    return typeof value === 'object' ? value.join(', ') : value
+    return headerOf(this.raw.headers, name)
   }
 
-  *headerNames(): Generator<string> {
-    for (const name in this.raw.headers) if (!name.startsWith(':')) yield name
+  headerNames(): Iterable<string> {
+    return namesOf(this.raw.headers)
   }
 }
 
@@ -86,7 +83,7 @@ export class NodeSnapshot implements RequestSource {
   readonly prefix: string
   readonly client: Client
   readonly publicTarget: string
-  readonly #headers: ReadonlyMap<string, string>
+  readonly #headers: NodeRequest['headers']
 
   constructor(req: NodeRequest) {
     const source = new NodeSource(req)
@@ -99,16 +96,26 @@ export class NodeSnapshot implements RequestSource {
     this.prefix = source.prefix
     this.client = source.client
     this.publicTarget = source.publicTarget
-    this.#headers = new Map(Array.from(source.headerNames(), (name) => [name, source.header(name)!]))
+    this.#headers = { ...req.headers }
   }
 
   header(name: string): string | undefined {
-    return this.#headers.get(name)
+    return headerOf(this.#headers, name)
   }
 
   headerNames(): Iterable<string> {
-    return this.#headers.keys()
+    return namesOf(this.#headers)
   }
+}
+
+function headerOf(headers: NodeRequest['headers'], name: string): string | undefined {
+  if (!Object.hasOwn(headers, name)) return undefined
+  const value = headers[name]
+  return typeof value === 'object' ? value.join(', ') : value
+}
+
+function namesOf(headers: NodeRequest['headers']): readonly string[] {
+  return Object.keys(headers).filter((name) => !name.startsWith(':'))
 }
 
 /**
@@ -138,7 +145,8 @@ export function rewriteNode(req: NodeRequest, changes: RequestChanges, connectio
 function withPseudoHeaders(
   { headers: present }: NodeRequest,
   { method, url, site, headers }: RequestChanges,
-): Map<string, string | undefined> {
+): ReadonlyMap<string, string | undefined> {
+  if (site?.host === undefined && present[':method'] === undefined) return headers
   const all = new Map(headers)
   if (site?.host !== undefined) all.set('host', site.host)
   const says = { ':authority': site?.host, ':scheme': site && httpScheme(site.scheme), ':path': url, ':method': method }
@@ -152,9 +160,10 @@ function withPseudoHeaders(
 function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | undefined>): void {
   if (changes.size === 0) return
   const { headers, rawHeaders: lines } = req
-  const missing = new Map(changes)
+  const { length } = lines
+  const missing = new Set(changes.keys())
   let end = 0
-  for (let index = 0; index < lines.length; index += 2) {
+  for (let index = 0; index < length; index += 2) {
     const name = lines[index]!
     const lower = name.toLowerCase()
     let value: string | undefined = lines[index + 1]!
@@ -167,10 +176,13 @@ function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | u
     lines[end++] = value
   }
   lines.length = end
-  for (const [name, value] of missing) if (value !== undefined) lines.push(name, value)
+  for (const name of missing) {
+    const value = changes.get(name)
+    if (value !== undefined) lines.push(name, value)
+  }
   for (const [name, value] of changes) {
     if (value === undefined) delete headers[name]
     else headers[name] = name === 'set-cookie' ? [value] : value
   }
-  if ('headersDistinct' in req) req.headersDistinct = distinct(lines) // HTTP/2 has none
+  renewDistinct(req, lines.length === length)
 }
