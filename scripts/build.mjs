@@ -13,9 +13,9 @@ import { projectEnvironment, projectTool } from './lib/programs.mjs'
 import { inProject } from './lib/project.mjs'
 import { run } from './lib/run.mjs'
 
-/** What commands and `proxyfix/auto` read settings with: not all of them serve, and need what a server is made of. */
-const SETTINGS =
-  /\/src\/(cli\/(arguments|flags|trust-options|usage-error)|server\/(app-stack|environment|settings))\.ts$/
+/** What commands and `proxyfix/auto` share: not all of them serve, and need all that a server is made of. */
+const COMMON =
+  /\/src\/(cli\/(arguments|flags|trust-options|usage-error)|server\/(app-stack|environment|node|settings))\.ts$/
 
 try {
   rmSync(inProject('dist'), { recursive: true, force: true })
@@ -58,7 +58,7 @@ async function bundle(names) {
         // Each takes what it imports along, but for what one before it has.
         groups: [
           { name: 'core', test: /\/src\/(trust|request|middleware)\//, minShareCount: 2 },
-          { name: 'settings', test: SETTINGS },
+          { name: 'common', test: COMMON },
           { name: 'server', test: /\/src\/(server|cli)\//, minShareCount: 2 },
         ],
       },

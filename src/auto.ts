@@ -9,8 +9,6 @@
  */
 
 import { subscribe } from 'node:diagnostics_channel'
-import http from 'node:http'
-import https from 'node:https'
 import net from 'node:net'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import { proxyFix } from './middleware/proxy-fix.ts'
@@ -22,6 +20,7 @@ import type { NodeRequest } from './request/node-request.ts'
 import type { NodeResponse } from './request/node-response.ts'
 import { warnOnce } from './request/warn-once.ts'
 import { inVariables, optionsFrom } from './server/environment.ts'
+import { node } from './server/node.ts'
 import { ProxyFixError } from './trust/error.ts'
 import type { ProxyFixOptions } from './trust/options.ts'
 import { type TrustPolicy, trustPolicy } from './trust/policy.ts'
@@ -79,7 +78,7 @@ function fixEveryServer(policy: TrustPolicy): void {
     wrapHandler(server, around, NAME)
   }
   // Those of HTTP/2 are not exported; they get to net.Server's. The others' own may be patched so that they do not.
-  for (const { prototype } of [net.Server, http.Server, https.Server]) {
+  for (const { prototype } of [net.Server, node.http.Server, node.https.Server]) {
     atFirstEvent(prototype as Emitting, wrapOnce)
   }
   subscribe('http.server.request.start', (message) => {

@@ -3,13 +3,13 @@
  * wherever they were accepted. It refuses what cannot be meant before the app sees it, in one line each.
  */
 
-import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http'
-import { createSecureServer, type ServerHttp2Session } from 'node:http2'
-import { createServer as createHttpsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { unwrapSocket } from '../request/socket-view.ts'
 import { refusalOf, type Limits } from './limits.ts'
+import { node } from './node.ts'
 import type { NodeListener } from './node-listener.ts'
 
 export type UpgradeListener = (req: IncomingMessage, socket: Socket, head: Buffer) => unknown
@@ -74,10 +74,12 @@ export function createHttpServer(options: HttpServerOptions): Server {
   return server
 
   function make(): Server {
-    if (tls === undefined) return createServer(settings, listener)
+    if (tls === undefined) return node.http.createServer(settings, listener)
     if (!http2)
-      return createHttpsServer({ ...settings, ...tls }, listener).on('tlsClientError', onTlsError) as unknown as Server
-    const both = createSecureServer({
+      return node.https
+        .createServer({ ...settings, ...tls }, listener)
+        .on('tlsClientError', onTlsError) as unknown as Server
+    const both = node.http2.createSecureServer({
       ...settings,
       ...tls,
       allowHTTP1: true,

@@ -4,9 +4,9 @@
  *     PROXY protocol → TLS → limits → health → access log → proxyFix → static files → app
  */
 
-import { Server as HttpServer, type IncomingMessage } from 'node:http'
-import { Server as HttpsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import { type CallableHandler, describeNonHandler, isHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
@@ -18,6 +18,7 @@ import { type Drain, drainable, type StopOptions } from './drain.ts'
 import { healthCheck } from './health.ts'
 import { answerOf, createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
 import { limited } from './limits.ts'
+import { node } from './node.ts'
 import { type ErrorAnswer, guarded, type NodeListener, nodeListener } from './node-listener.ts'
 import type { CheckedOptions } from './options.ts'
 import { proxyProtocol } from './proxy-protocol/receive.ts'
@@ -144,8 +145,8 @@ function entrancesOf(app: App, policy: TrustPolicy | undefined, { mounts }: Chec
 }
 
 function plainEntrancesOf(app: App): Entrances {
-  if (app instanceof HttpServer || (app as unknown) instanceof HttpsServer) {
-    const server = app as HttpServer
+  if (isHttpServer(app)) {
+    const server = app
     if (server.listening) fail(`serve cannot serve ${describeNonHandler(app)}.`)
     const upgrade: UpgradeListener = (...args) => server.emit('upgrade', ...args)
     return {
@@ -157,6 +158,11 @@ function plainEntrancesOf(app: App): Entrances {
   const { upgrade } = app as { readonly upgrade?: unknown }
   if (typeof upgrade !== 'function') return { request: nodeListener(app) }
   return { request: nodeListener(app), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
+}
+
+/** Without loading what it cannot be. */
+function isHttpServer(app: unknown): app is HttpServer {
+  return app instanceof NetServer && (app instanceof node.http.Server || app instanceof node.https.Server)
 }
 
 /** What an upgrade throws or rejects ends its connection, and nothing else. */

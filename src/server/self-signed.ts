@@ -3,8 +3,8 @@
  * X.509 (RFC 5280) in DER: every part is a tag, a length and what is inside.
  */
 
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { isIPv4 } from 'node:net'
+import { node } from './node.ts'
 
 export interface SelfSigned {
   /** PEM. */
@@ -17,6 +17,7 @@ const DAY = 86_400_000
 
 /** @param names The DNS names and IPv4 addresses that it is for; the first is its common name. */
 export function selfSigned(names: readonly string[]): SelfSigned {
+  const { generateKeyPairSync, randomBytes, sign } = node.crypto
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(names[0] ?? 'localhost')))))
   const now = Date.now()

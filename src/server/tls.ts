@@ -1,8 +1,9 @@
 /** With which certificate does the server speak TLS? Files are read at construction, and again when it is told to. */
 
 import { readFileSync } from 'node:fs'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import type { SecureContextOptions } from 'node:tls'
 import { fail, show } from '../trust/error.ts'
+import { node } from './node.ts'
 import { type SelfSigned, selfSigned } from './self-signed.ts'
 
 /** A certificate and its key, each as a file or as PEM text. */
@@ -45,7 +46,7 @@ export function readTls(option: TlsOption): SecureContextOptions {
   const text = pem('certificate', cert)
   const options = { cert: chain === undefined ? text : `${text}\n${pem('chain', chain)}`, key: pem('key', key) }
   try {
-    createSecureContext(options)
+    node.tls.createSecureContext(options)
   } catch (error) {
     const { message } = error as Error // as OpenSSL throws it
     const what = /mismatch/i.test(message)

@@ -11,10 +11,10 @@
  */
 
 import { Server, type Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import { reportOnce } from '../../request/report-once.ts'
 import { canonicalPeer, type Endpoint, readPeer } from '../../trust/address.ts'
 import { fail, show } from '../../trust/error.ts'
+import { node } from '../node.ts'
 import { infoOf, type ProxyProtocolInfo, showOnSocket } from './connection.ts'
 import {
   type CheckedOptions,
@@ -105,7 +105,7 @@ export function proxyProtocol<S extends Server>(server: S, options: ProxyProtoco
 
   /** A TLS socket asks the system for its peer, whatever the socket below shows. */
   function showOnTls(value: unknown): void {
-    if (!(value instanceof TLSSocket)) return
+    if (!(value instanceof node.tls.TLSSocket)) return
     const { _parent: below } = value as { readonly _parent?: object }
     const info = below && infos.get(below)
     if (info !== undefined) showOnSocket(value, info, false)
