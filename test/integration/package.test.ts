@@ -5,11 +5,12 @@
  */
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { build } from 'rolldown'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { loadedBy } from '../../scripts/lib/imports.mjs'
 import { root } from './paths.ts'
 
@@ -52,6 +53,24 @@ describe.each(BUDGETS)('the entry point $entry', ({ entry, files, bytes, modules
 
   it('loads no other module before it needs it', () => {
     expect([...loaded.modules].filter((name) => !modules.test(name))).toStrictEqual([])
+  })
+})
+
+/** What the package makes of an app that is bundled for the edge, where every byte is uploaded. */
+describe.each([
+  { names: 'proxyFix', bytes: 60_000 },
+  { names: 'proxyFix, HeaderRewriter, mount, stack', bytes: 88_000 },
+  { names: 'resolveConnection', bytes: 37_000 },
+])('a bundle with $names', ({ names, bytes }) => {
+  it('has nothing else of the package', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'proxyfix-bundle-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const input = join(folder, 'app.js')
+    writeFileSync(input, `export { ${names} } from ${JSON.stringify(`${root}/dist/index.js`)}`)
+    const { output } = await build({ input, platform: 'neutral', write: false, output: { minify: true } })
+    expect(output).toHaveLength(1)
+    expect(output[0].exports.toSorted()).toStrictEqual(names.split(', ').toSorted())
+    expect(Buffer.byteLength(output[0].code)).toBeLessThanOrEqual(bytes)
   })
 })
 
