@@ -10,8 +10,8 @@ import { describeNonHandler, type CallableHandler, isHandler } from '../middlewa
 import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
-import { findAppFile } from './app-file.ts'
 import { parseAppSpec } from './app-spec.ts'
+import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
 import { type Exports, importModule, settled } from './import-module.ts'
 
@@ -35,8 +35,8 @@ interface Found {
 /**
  * Loads the handler that a module exports.
  *
- * @param spec A JavaScript file, or a TypeScript one where this Node strips types; then, after a colon, the name of an
- * export (`app`, `apps.admin`), or a call of one that makes the app (`createApp('production', { pool: 4 })`), with
+ * @param spec A JavaScript file, or a TypeScript one where this Node strips types, or the name of a package, as an `import`
+ * in `cwd` finds it; then, after a colon, the name of an export (`app`, `apps.admin`), or a call of one that makes the app (`createApp('production', { pool: 4 })`), with
  * literal arguments. Without one: `default`, `app`, `application`, `handler`, a module that exports `fetch`, or a
  * factory. Apps of Koa, Fastify, Nest, Polka, Restify and Hapi are asked for their handler.
  * @param options.cwd Where relative paths begin. Default: the working directory.
@@ -44,8 +44,9 @@ interface Found {
  * code threw, if it did.
  */
 export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<LoadedApp> {
-  const { path, names, args } = parseAppSpec(spec)
-  const file = findAppFile(path, options.cwd ?? process.cwd())
+  const { path: name, names: written, args } = parseAppSpec(spec)
+  const mayNameExport = written === undefined
+  const { file, path, names = written } = findModule(name, options.cwd ?? process.cwd(), { mayNameExport })
   const exports = await importModule(file, path, CODE)
   const found = names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)

@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,13 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'proxyfix-shapes-'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'your_project.js'), APP)
+  const installed = join(folder, 'node_modules', '@acme', 'site')
+  mkdirSync(installed, { recursive: true })
+  writeFileSync(
+    join(installed, 'package.json'),
+    '{ "type": "module", "exports": { "./web": { "import": "./web.js" } } }',
+  )
+  writeFileSync(join(installed, 'web.js'), APP)
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(async () => {
@@ -88,9 +95,19 @@ describe('gunicorn', () => {
   })
 })
 
+describe('an app of a package that is installed', () => {
+  it.each([
+    ['one process', []],
+    ['workers', ['-w', '2']],
+  ])('is served by %s', async (_, workers) => {
+    await started([...workers, '-b', '127.0.0.1:0', "@acme/site/web:createApp('shop')"])
+    expect(await body()).toBe('shop')
+  })
+})
+
 describe('uWSGI', () => {
   it('--master -p 4 --http :8000 -w app', async () => {
-    await started(['-p', '4', '-b', ':0', 'your_project.js'])
+    await started(['-p', '4', '-b', ':0', 'your_project'])
     expect((await answering(8)).size).toBe(4)
   })
 })
@@ -132,7 +149,7 @@ describe('eventlet', () => {
 
 describe('twistd', () => {
   it('-n web --port tcp:8080 --wsgi myproject.app', async () => {
-    await started(['-b', 'tcp:0:interface=127.0.0.1', 'your_project.js:app'])
+    await started(['-b', 'tcp:0:interface=127.0.0.1', 'your_project.app'])
     expect(server?.url).toMatch(/^http:\/\/127\.0\.0\.1:/)
     expect(await body()).toMatch(/^app in/)
   })
