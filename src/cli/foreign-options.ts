@@ -2,6 +2,9 @@
 
 const ONE_KIND = 'the event loop is the only kind of worker, and serves many requests at once: leave it out.'
 const PARENT = 'one process watches over the workers wherever -w is given: leave it out.'
+const ONE_LISTENS = 'one process listens for all workers: leave it out.'
+const RELOAD = 'send SIGHUP to load the app anew, or give --dev while you write it.'
+const STDERR = 'what the server has to say goes to standard error: send it where you want it from there.'
 const SUPERVISOR = 'leave that to what starts it: systemd, a container, or your shell.'
 
 /** By the names that they have there, without hyphens. */
@@ -19,6 +22,19 @@ export const FOREIGN_OPTIONS: ReadonlyMap<string, string> = new Map([
   ['need-app', 'an app that cannot be loaded always ends the start, with exit code 4: leave it out.'],
   ['vacuum', 'unix sockets are removed at the end anyway: leave it out.'],
   ['die-on-term', 'SIGTERM ends it anyway, and SIGHUP reloads: leave it out.'],
+  ['harakiri', 'give --response-timeout for requests, and --timeout for workers that stand still.'],
+  ['mount', 'mount apps by mount() of this package, and trust the prefix that your proxy sends by --x-prefix 1.'],
+  ['log-x-forwarded-for', 'the client in the access log is the fixed one anyway: leave it out.'],
+  ['touch-reload', RELOAD],
+  ['py-autoreload', RELOAD],
+  ['https', 'give -b and a certificate, as in -b :8443 --cert cert.pem --key key.pem.'],
+  ['limit-request-field_size', 'all headers of a request have one limit together, --max-header-size.'],
+  ['reuse-port', ONE_LISTENS],
+  ['thunder-lock', ONE_LISTENS],
+  ['error-logfile', STDERR],
+  ['log-level', STDERR],
+  ['capture-output', STDERR],
+  ['add-header', 'set headers of answers in the app, or by a HeaderRewriter of this package.'],
   ['lazy-apps', 'each worker loads the app by itself anyway: leave it out.'],
   ['chmod-socket', 'write -b unix:PATH:mode=660.'],
   ['daemon', SUPERVISOR],

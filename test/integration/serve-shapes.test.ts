@@ -8,8 +8,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createServer, serve } from '../../src/server/index.ts'
+import { root } from './paths.ts'
 import { launch, run, type RunOptions, type Serving } from './program.ts'
 import { ask } from './wire.ts'
 
@@ -20,6 +22,14 @@ export const createApp = (name = 'nobody', { loud = false, times = 1 } = {}) => 
   res.end((loud ? name.toUpperCase() : name).repeat(times))
 export const createLater = async (name) => ({ fetch: async () => new Response('later ' + name) })
 `
+
+/** As the app of a user gets it, by `proxyfix/context`. */
+const contextModule = pathToFileURL(join(root, 'dist', 'context', 'index.js')).href
+
+interface Answer {
+  readonly seen: readonly string[]
+  readonly most: number
+}
 
 let folder: string
 let server: Serving | undefined
@@ -86,6 +96,37 @@ describe('gunicorn', () => {
       2,
       'proxyfix: There is no option -k: the event loop is the only kind of worker, and serves many requests at once: leave it out.\n',
     ])
+  })
+
+  // What -k gevent is for in Python: many requests at once, each with variables of its own.
+  it.each([
+    ['one process', []],
+    ['workers', ['-w', '2']],
+  ])('has variables of each request in %s, however many run at once', async (_, workers) => {
+    const wait = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 20))'
+    writeFileSync(
+      join(folder, 'locals.js'),
+      `import { ContextVar, g, request, requestContext } from ${JSON.stringify(contextModule)}
+       const user = new ContextVar('user')
+       let running = 0
+       let most = 0
+       export default requestContext(async (req, res) => {
+         most = Math.max(most, ++running)
+         user.set(req.url)
+         g.user = req.url
+         ${wait}
+         const seen = [request.url]
+         ${wait}
+         res.on('finish', () => running--)
+         seen.push(g.user, user.get())
+         res.end(JSON.stringify({ seen, most }))
+       })`,
+    )
+    await started([...workers, '-b', '127.0.0.1:0', 'locals.js'])
+    const targets = Array.from({ length: 200 }, (__, index) => `/${index}`)
+    const answers = await Promise.all(targets.map(async (target) => JSON.parse(await body(target)) as Answer))
+    expect(answers.map(({ seen }) => seen)).toStrictEqual(targets.map((target) => [target, target, target]))
+    expect(Math.max(...answers.map(({ most }) => most))).toBeGreaterThan(1)
   })
 
   it('without -b listens on $PORT, without -w runs $WEB_CONCURRENCY workers', async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { FOREIGN_OPTIONS } from '../../src/cli/foreign-options.ts'
 import { serveHelp } from '../../src/cli/serve-help.ts'
+import { readServeArguments } from '../../src/cli/serve-settings.ts'
 import { parseBind } from '../../src/server/index.ts'
 import { flagOf, SETTINGS } from '../../src/server/settings.ts'
 
@@ -46,7 +47,36 @@ describe('the help', () => {
   })
 })
 
+/** What is said of an option when it is typed; nothing when it is one of ours. */
+function saidOf(option: string): string | undefined {
+  try {
+    readServeArguments([option, '1'])
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 describe('options of other servers', () => {
+  const rows = [...page.slice(ours.length).matchAll(/^\| +(`.*?`) +\| +(.*?) +\|$/gm)].flatMap(
+    ([, there = '', here = '']) => (there.match(/(?<=[`\s])--?[a-z][\w-]*/g) ?? []).map((option) => ({ option, here })),
+  )
+
+  it('of gunicorn, uWSGI, Twisted and Flask are in the tables', () => {
+    const named = rows.map(({ option }) => option)
+    expect(named).toEqual(
+      expect.arrayContaining(['-k', '--master', '--http', '-p', '--harakiri', '--listen', '--debug']),
+    )
+  })
+
+  it.each(rows)('$option is one here, or is answered by what the table says', ({ option, here }) => {
+    const said = saidOf(option)
+    if (said === undefined) return
+    expect(said).toMatch(/^There is no option [^\n]+[.?]$/)
+    expect(said).not.toContain('try --help')
+    if (here.startsWith('nothing')) expect(said).toContain('leave ')
+  })
+
   it('are none of ours, and each is answered by one sentence', () => {
     for (const [name, hint] of FOREIGN_OPTIONS) {
       expect(FLAGS).not.toContain(`--${name}`)
