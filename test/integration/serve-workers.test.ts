@@ -239,6 +239,18 @@ describe('SIGTTIN and SIGTTOU', () => {
     server.signal('SIGTTOU') // the last one stays
     expect(await body('/')).toBe('served')
   })
+
+  it('let the one that goes finish what it has', async () => {
+    await started('-w', '2')
+    const both = await pids(2)
+    const inFlight = await Promise.all(Array.from({ length: 4 }, async () => await begun()))
+    server.signal('SIGTTOU')
+    await server.said('1 worker from now on')
+    for (const pid of both) process.kill(pid, 'SIGUSR2')
+    for (const res of inFlight) expect(await text(res)).toBe('begun, done')
+    while (both.filter(isAlive).length > 1) await wait(20)
+    expect(await body('/')).toBe('served')
+  })
 })
 
 describe.each([
@@ -334,6 +346,17 @@ describe('--max-requests', () => {
     agent.destroy()
     await gone(first)
   })
+
+  it('replaces them after different numbers with a jitter, so that they do not all go at once', async () => {
+    await started('-w', '1', '--max-requests', '2', '--max-requests-jitter', '4')
+    const served = new Set<string>()
+    for (let times = 1; served.size < 2; times++) {
+      await pids(2)
+      const said = await server.said('is replaced: it has served', times)
+      for (const [, count = ''] of said.matchAll(/is replaced: it has served (\d+) requests/g)) served.add(count)
+    }
+    expect([...served].filter((count) => Number(count) < 2 || Number(count) > 6)).toStrictEqual([])
+  })
 })
 
 describe('a worker that is sent a signal itself', () => {
@@ -386,6 +409,19 @@ describe('WebSockets', () => {
       expect(await server.ended).toMatchObject({ code: 0 })
     },
   )
+
+  it('are told to go by workers that a reload replaces, and find the new ones', async () => {
+    server = await launch(['-b', '127.0.0.1:0', '-w', '1', 'test/fixtures/apps/sockets.js'])
+    const url = server.url.replace('http', 'ws')
+    const socket = new WebSocket(url)
+    await once(socket, 'message')
+    const closed = once(socket, 'close')
+    server.signal('SIGHUP')
+    expect((await closed)[0]).toBe(1001)
+    const again = new WebSocket(url)
+    expect(String((await once(again, 'message'))[0])).toBe('hello')
+    again.terminate()
+  })
 })
 
 describe('a pid file', () => {

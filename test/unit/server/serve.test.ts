@@ -1,14 +1,21 @@
 /** The bundled server: which app it takes, where it listens, what an app sees on it, and how it stops. */
 
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
 import { Hono } from 'hono'
 import type { ServerMiddleware } from 'srvx'
 import { serve as serveSrvx } from 'srvx/node'
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, ProxyFixError, type ProxyFixOptions } from '../../../src/index.ts'
 import { createServer, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { selfSigned } from '../../../src/server/self-signed.ts'
 import { exchange, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
 
 /** An app of any kind, as a caller without types may give it. */
@@ -393,5 +400,38 @@ describe('a server', () => {
     const { server, port } = await started(app)
     await server[Symbol.asyncDispose]()
     expect(await isFree(port)).toBe(true)
+  })
+
+  it('changes its certificate without closing a connection, and keeps the old one when the new one cannot be used', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'proxyfix-serve-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+    const write = (): string => {
+      const { cert, key } = selfSigned(['localhost'])
+      writeFileSync(tls.cert, cert)
+      writeFileSync(tls.key, key)
+      return new X509Certificate(cert).fingerprint256
+    }
+    const [first, { server, port }] = [write(), await started(app, { tls })]
+    const before = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    onTestFinished(() => void before.destroy())
+    await once(before, 'secureConnect')
+    const shown = async (): Promise<string> => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { fingerprint256 } = socket.getPeerCertificate()
+      socket.destroy()
+      return fingerprint256
+    }
+    expect(await shown()).toBe(first)
+    const second = write()
+    server.reloadCertificates()
+    expect(await shown()).toBe(second)
+
+    writeFileSync(tls.key, selfSigned(['localhost']).key)
+    expect(() => server.reloadCertificates()).toThrow('they are not a pair')
+    expect(await shown()).toBe(second)
+    before.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await text(before)).toMatch(/served$/)
   })
 })
