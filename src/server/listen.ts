@@ -4,12 +4,11 @@
  * that somebody else made are all the same. Either every address is listened on or none.
  */
 
-import { unlinkSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
-import { fileAt, freeSocketPath } from './unix-socket.ts'
+import { freeSocketPath, goesWithServer } from './unix-socket.ts'
 
 /** An address that is listened on. */
 export interface ServerAddress {
@@ -69,11 +68,10 @@ export async function listenOnAll(
         server.on('connection', accept)
         // One connection less (too many open files) is no reason to end. What becomes of others' servers, they say.
         if (isOurs) server.on('error', onAcceptError)
-        const forget = one instanceof Server ? undefined : unlinkAtExit(one)
+        const closing = 'path' in one ? goesWithServer(one.path) : (closeServer: () => void) => closeServer()
         const close = (): void => {
           server.off('connection', accept)
-          if (server.listening) server.close()
-          forget?.()
+          if (server.listening) closing(() => server.close())
         }
         listeners.push({ bind, address: addressOf(server, isTls), close })
       }
@@ -158,21 +156,6 @@ function withUmask(mask: number, listen: () => void): void {
   } finally {
     process.umask(before)
   }
-}
-
-/**
- * Node removes a unix socket when its server is closed, and not when the process ends without; then it is done here,
- * unless another one has taken its place.
- */
-function unlinkAtExit(bind: Exclude<Prepared, Server>): (() => void) | undefined {
-  if (!('path' in bind)) return undefined
-  const { path } = bind
-  const ours = fileAt(path)
-  const unlink = (): void => {
-    if (ours === fileAt(path)) unlinkSync(path)
-  }
-  process.once('exit', unlink)
-  return () => void process.off('exit', unlink)
 }
 
 function addressOf(server: Server, isTls: boolean): ServerAddress {

@@ -1,9 +1,9 @@
 /**
  * Is the path of a unix socket free? A file that is no socket is somebody's data, and a socket that is answered is
- * somebody's server: both stay. Only a socket that nobody listens on any more is removed.
+ * somebody's server: both stay. Only a socket that nobody listens on any more is removed. And whose is it at the end?
  */
 
-import { lstatSync, unlinkSync } from 'node:fs'
+import { lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 
 /**
@@ -36,8 +36,31 @@ async function codeOfConnecting(path: string): Promise<string | undefined> {
   })
 }
 
+/**
+ * Sees to it that the path of a socket goes with its server, or at the latest with the process, and nothing else does:
+ * by then the path may be another server's.
+ * @returns What closes the server by the function given.
+ */
+export function goesWithServer(path: string): (close: () => void) => void {
+  const ours = fileAt(path)
+  const unlink = (): void => {
+    if (ours === fileAt(path)) unlinkSync(path)
+  }
+  process.once('exit', unlink)
+  return (close) => {
+    process.off('exit', unlink)
+    const found = fileAt(path)
+    if (found === undefined || found === ours) return close()
+    // Node removes the path whosever it is.
+    const aside = `${path}.${process.pid}`
+    renameSync(path, aside)
+    close()
+    renameSync(aside, path)
+  }
+}
+
 /** Which file is at a path, so that it can be known again. */
-export function fileAt(path: string): string | undefined {
+function fileAt(path: string): string | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false, bigint: true })
   return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }

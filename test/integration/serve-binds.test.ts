@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
@@ -89,6 +89,23 @@ describe.each([
     expect(existsSync(join(folder, 'app.sock'))).toBe(false)
   })
 
+  it.each(['SIGINT', 'SIGQUIT'] as const)('a unix socket is removed by %s, too', async (name) => {
+    const { signal, ended } = await started([...flags, '-b', 'unix:app.sock'])
+    signal(name)
+    expect(await ended).toMatchObject({ code: 0 })
+    expect(existsSync(join(folder, 'app.sock'))).toBe(false)
+  })
+
+  it('a unix socket that is another server’s by then is not removed at the end', async () => {
+    const first = await started([...flags, '-b', 'unix:app.sock'])
+    rmSync(join(folder, 'app.sock'))
+    const second = await started([...flags, '-b', 'unix:app.sock'])
+    first.signal('SIGTERM')
+    expect(await first.ended).toMatchObject({ code: 0 })
+    expect(await askPath('app.sock')).toBe('200 1.1 http ')
+    expect(second.urls).toStrictEqual(['unix:app.sock'])
+  })
+
   it('a proxy on a unix socket is trusted as unix, and by no other name', async () => {
     const headers = { 'X-Forwarded-For': '203.0.113.7' }
     const first = await started([...flags, '-b', 'unix:app.sock', '--x-for', '1', '--trust', 'unix'])
@@ -120,6 +137,15 @@ describe.each([
     const { code, stderr } = await run(['serve', ...flags, '-b', 'unix:app.js', 'app.js'], folder)
     expect([code, stderr]).toStrictEqual([1, expect.stringContaining('a file is there that is no socket')])
     expect(readFileSync(join(folder, 'app.js'), 'utf8')).toBe(APP)
+  })
+
+  it('a link is not followed to be removed, wherever it leads', async () => {
+    for (const target of ['app.js', 'nowhere']) {
+      symlinkSync(join(folder, target), join(folder, 'app.sock'))
+      const { code, stderr } = await run(['serve', ...flags, '-b', 'unix:app.sock', 'app.js'], folder)
+      expect([code, stderr]).toStrictEqual([1, expect.stringContaining('a file is there that is no socket')])
+      rmSync(join(folder, 'app.sock'))
+    }
   })
 
   it('none is listened on when one of them cannot be', async () => {
