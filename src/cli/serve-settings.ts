@@ -61,6 +61,12 @@ export function readServeArguments(args: readonly string[]): Arguments {
   typedTrust(given) // first: what is one too many may be the rest of a secret, and is repeated
   const [, extra] = given.positionals
   if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
+  const workers = given.options.get('workers')?.[0]
+  if (workers !== undefined && /^[a-z_]/i.test(workers)) {
+    throw new UsageError(
+      `The option -w takes a number of workers, not '${workers}': give the module as the last argument, as in app.js:app.`,
+    )
+  }
   const processes = given.options.get('processes')?.[0]
   if (processes === undefined) return given
   if (given.options.has('workers')) throw new UsageError('The options -w and -p mean the same: give one of them.')

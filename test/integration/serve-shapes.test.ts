@@ -151,6 +151,14 @@ describe('uWSGI', () => {
     await started(['-p', '4', '-b', ':0', 'your_project'])
     expect((await answering(8)).size).toBe(4)
   })
+
+  it('-w app, the module as uWSGI takes it, is answered by a sentence', async () => {
+    const { code, stderr } = await run(['serve', '--processes', '4', '-w', 'app'], folder)
+    expect([code, stderr]).toStrictEqual([
+      2,
+      "proxyfix: The option -w takes a number of workers, not 'app': give the module as the last argument, as in app.js:app.\n",
+    ])
+  })
 })
 
 describe('gevent', () => {
