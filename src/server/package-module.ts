@@ -16,7 +16,7 @@ const RESOLVE = `
   } catch ({ code, message }) {
     Object.assign(answer, { code, message })
   }
-  process.stdout.write(JSON.stringify(answer))
+  process.stdout.write('\\n' + JSON.stringify(answer))
 `
 
 interface Answer {
@@ -44,7 +44,8 @@ export function isPackageName(name: string): boolean {
 export function findPackageModule(name: string, cwd: string): string | undefined {
   if (!isPackageName(name)) return undefined
   const { stdout } = askNode(RESOLVE, { args: [name], cwd })
-  const { url = '', code, message = '' } = (stdout === '' ? {} : JSON.parse(stdout)) as Answer
+  const line = stdout.slice(stdout.lastIndexOf('\n') + 1) // a program that NODE_OPTIONS preloads may have written others
+  const { url = '', code, message = '' } = JSON.parse(line || '{}') as Answer
   const list = LISTS.get(code)
   if (list !== undefined) refuse(notListed(name, list, message))
   if (code !== undefined && code !== 'ERR_MODULE_NOT_FOUND') refuse(`${name} cannot be found: ${firstLine(message)}.`)

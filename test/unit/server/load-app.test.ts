@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { isHandler } from '../../../src/middleware/handler.ts'
 import { appStack } from '../../../src/server/app-stack.ts'
 import { loadApp, type LoadedApp } from '../../../src/server/load-app.ts'
@@ -143,6 +143,12 @@ describe('loadApp', () => {
     { spec: 'factories.mjs:configured', name: 'configured' },
   ])('finds $name in $spec', async ({ spec, name }) => {
     expect(await loadApp(spec, { cwd })).toHaveProperty('name', name)
+  })
+
+  it('finds a package whatever NODE_OPTIONS preload', async () => {
+    vi.stubEnv('NODE_OPTIONS', '--inspect-brk=0 --import=data:text/javascript,console.log(%22hello%22)')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect(await loadApp('@acme/site', { cwd })).toHaveProperty('name', 'app')
   })
 
   it('takes a file URL', async () => {
