@@ -81,6 +81,12 @@ for (const name of NOTHING) add(COMMON, name, GONE)
 const FORWARDED: HeaderRule = { decided: element, kind: 'forwarding', bit: 1 << names++ }
 const CLIENT_IP: HeaderRule = { decided: address, kind: 'forwarding', bit: 1 << names++ }
 
+/** The usual name, in lower case, of a header in which proxies forward, however it is spelt; `undefined` for others. */
+export function forwardingName(name: string): string | undefined {
+  const usual = name.toLowerCase().replaceAll(/[_.]/g, '-')
+  return COMMON.get(usual)?.kind === 'forwarding' ? usual : undefined
+}
+
 /** What a policy makes of the headers of a request. */
 export class HeaderRules {
   readonly #mode: 'normalize' | 'keep' | 'remove'
