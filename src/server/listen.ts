@@ -4,11 +4,13 @@
  * that somebody else made are all the same. Either every address is listened on or none.
  */
 
+import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
-import { freeSocketPath, goesWithServer } from './unix-socket.ts'
+import { goesAtExit, secretName, takePath } from './unix-socket.ts'
 
 /** An address that is listened on. */
 export interface ServerAddress {
@@ -68,12 +70,14 @@ export async function listenOnAll(
         server.on('connection', accept)
         // One connection less (too many open files) is no reason to end. What becomes of others' servers, they say.
         if (isOurs) server.on('error', onAcceptError)
-        const closing = 'path' in one ? goesWithServer(one.path) : (closeServer: () => void) => closeServer()
+        const path = 'path' in one ? one.path : undefined
+        const removePath = path === undefined ? undefined : goesAtExit(path)
         const close = (): void => {
           server.off('connection', accept)
-          if (server.listening) closing(() => server.close())
+          removePath?.()
+          if (server.listening) server.close()
         }
-        listeners.push({ bind, address: addressOf(server, isTls), close })
+        listeners.push({ bind, address: addressOf(server, isTls, path), close })
       }
     }
   } catch (error) {
@@ -99,13 +103,28 @@ function expanded(target: Target): Prepared[] {
   return systemdFds(target.name).map((fd) => (backlog === undefined ? { fd } : { fd, backlog }))
 }
 
+/** In which a server that somebody else made must listen: longer than a name's address is looked up for. */
+const ADOPTION_TIMEOUT = 20_000
+
 /** A server that somebody else made; one that does not listen yet must be about to. */
 async function adopt(server: Server): Promise<Server> {
   if (server.listening) return server
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve)
-    server.once('error', (error) => reject(bindError('the server that was given', error)))
-  })
+  const name = 'the server that was given'
+  let stop = (): void => undefined
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error): void => reject(bindError(name, error))
+      const onNever = (): void => reject(refusal(name, 'it does not listen; call its listen() first'))
+      const timer = setTimeout(onNever, ADOPTION_TIMEOUT)
+      server.once('listening', resolve).once('error', onError).once('close', onNever)
+      stop = () => {
+        clearTimeout(timer)
+        server.off('listening', resolve).off('error', onError).off('close', onNever)
+      }
+    })
+  } finally {
+    stop()
+  }
   return server
 }
 
@@ -115,29 +134,34 @@ async function listenOn(
   { backlog = 2048, paused = false }: ListenOptions,
 ): Promise<Server> {
   const name = nameOf(bind)
-  if ('path' in bind) {
-    const obstacle = await freeSocketPath(bind.path)
-    if (obstacle !== undefined) throw new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${obstacle}.`)
-  }
+  const unix = 'path' in bind ? { ...bind, secret: secretName(bind.path) } : undefined
+  const options = 'path' in bind ? { path: unix?.secret } : where(bind, all)
+  // The system would say that this user may not.
+  if (unix !== undefined && !existsSync(dirname(unix.path))) throw refusal(name, REASONS['ENOENT']!)
   // As http.Server has them: it answers clients that have ended their half, and sends small answers at once.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: paused })
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(bindError(name, error))
-    server.once('error', onError)
-    const listen = (): void =>
-      void server.listen({ backlog: bind.backlog ?? backlog, exclusive: true, ...where(bind, all) }, () => {
-        server.off('error', onError)
-        resolve()
-      })
-    if ('path' in bind && bind.mode !== undefined) withUmask(0o777 & ~bind.mode, listen)
-    else listen()
-  })
-  return server
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      const listen = (): void =>
+        void server.listen({ backlog: bind.backlog ?? backlog, exclusive: true, ...options }, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      if (unix?.mode !== undefined) withUmask(0o777 & ~unix.mode, listen)
+      else listen()
+    })
+    const obstacle = unix && (await takePath(unix.path, unix.secret))
+    if (obstacle !== undefined) throw refusal(name, obstacle)
+    return server
+  } catch (error) {
+    if (server.listening) server.close()
+    throw error instanceof ProxyFixError ? error : bindError(name, error as NodeJS.ErrnoException)
+  }
 }
 
-function where(bind: Exclude<Prepared, Server>, all: readonly Target[]): object {
+function where(bind: TcpBind | FdBind, all: readonly Target[]): object {
   if ('fd' in bind) return { fd: bind.fd }
-  if ('path' in bind) return { path: bind.path }
   const { host, port, ipv6Only } = bind
   return { host, port, ipv6Only: ipv6Only ?? isPaired(bind, all) }
 }
@@ -158,8 +182,10 @@ function withUmask(mask: number, listen: () => void): void {
   }
 }
 
-function addressOf(server: Server, isTls: boolean): ServerAddress {
-  const address = server.address() as AddressInfo | string // as it listens
+/** @param path That of a unix socket, which its server knows by its first name alone. */
+function addressOf(server: Server, isTls: boolean, path?: string): ServerAddress {
+  const found = server.address() as AddressInfo | string // as it listens
+  const address = path ?? found
   if (typeof address === 'string') return { address, family: 'unix', url: `unix:${address}` }
   const { family, port } = address
   return { address: address.address, family: family as 'IPv4' | 'IPv6', port, url: urlOf(address, isTls) }
@@ -189,14 +215,17 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 const REASONS_OF_PATHS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the path is taken; remove what is there, or choose another',
   EACCES: 'this user may not create a file there',
 }
 
 function bindError(name: string, error: NodeJS.ErrnoException): ProxyFixError {
   const code = error.code ?? ''
   const reason = (name.startsWith('unix:') ? REASONS_OF_PATHS[code] : undefined) ?? REASONS[code] ?? error.message
-  return new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`, { cause: error })
+  return refusal(name, reason, { cause: error })
+}
+
+function refusal(name: string, reason: string, options?: ErrorOptions): ProxyFixError {
+  return new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`, options)
 }
 
 function nameOf(bind: Exclude<Prepared, Server>): string {

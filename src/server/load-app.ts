@@ -11,6 +11,7 @@ import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { parseAppSpec } from './app-spec.ts'
+import { isClass } from './check-app.ts'
 import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
 import { type Exports, importModule, settled } from './import-module.ts'
@@ -141,11 +142,6 @@ function notListening(server: Server, name: string, path: string): Server {
   fail(
     `${quote(name)} of ${path} is a server that listens already: leave out its listen(), or start the program with node itself.`,
   )
-}
-
-/** A class is a function, and fails at every request. */
-function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 function kindOf(value: unknown): string {
