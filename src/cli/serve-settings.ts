@@ -14,6 +14,7 @@ import { type Arguments, type OptionShape, type OptionShapes, readArguments } fr
 import { FOREIGN_OPTIONS } from './foreign-options.ts'
 import { TRUST_SHAPES, typedTrust } from './trust-options.ts'
 import { UsageError } from './usage-error.ts'
+import { whileLoading } from './while-loading.ts'
 
 /** What is to be done, with every source looked at. */
 export interface ServeSettings {
@@ -92,10 +93,10 @@ export async function serveSettings(given: Arguments): Promise<ServeSettings> {
 
   const { settings: set, trust } = settingsFrom(process.env)
   const config = typed.config ?? set.config
-  const file = await loadConfigFile({
-    names: ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)],
-    ...(config !== undefined && { file: config }),
-  })
+  const names = ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)]
+  const file = await whileLoading(config ?? 'The config file', 2, () =>
+    loadConfigFile({ names, ...(config !== undefined && { file: config }) }),
+  )
   const written = fileSettings(file?.settings ?? {})
   const settings = withDefaults({ ...written.settings, ...set, ...typed })
   check(settings)

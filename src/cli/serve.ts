@@ -4,7 +4,7 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateOf, createInstance } from '../server/instance.ts'
 import { isEveryInterface, type Listener, listenOnAll } from '../server/listen.ts'
-import { loadApp } from '../server/load-app.ts'
+import { loadApp, type LoadedApp } from '../server/load-app.ts'
 import { type CheckedOptions, checkServeOptions } from '../server/options.ts'
 import { writePidFile } from '../server/pid-file.ts'
 import type { Bind } from '../server/bind.ts'
@@ -22,6 +22,7 @@ import {
   serveSettings,
 } from './serve-settings.ts'
 import { say, UsageError } from './usage-error.ts'
+import { whileLoading } from './while-loading.ts'
 
 /** What serves, one process or several; what signals ask for. */
 interface Served {
@@ -47,7 +48,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     throw new UsageError('The module of the app is missing: write proxyfix serve MODULE, as in app.js:app.')
   }
   if (given.options.has('check-config')) {
-    createInstance(await loadApp(app), { ...options, accessLog: undefined })
+    createInstance(await load(app), { ...options, accessLog: undefined })
     say('Everything can be read, and the app be loaded')
     process.exit(0) // whatever the app has begun
   }
@@ -57,6 +58,10 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   announce(served.listeners, options)
   notifySystemd('READY=1')
   feedWatchdog()
+}
+
+async function load(app: string): Promise<LoadedApp> {
+  return await whileLoading(app, 4, () => loadApp(app))
 }
 
 /** Where what listens may be asked, and what is dangerous about it. */
@@ -76,7 +81,7 @@ function isLocal(address: string): boolean {
 
 /** Serves in this process. */
 async function alone(app: string, options: CheckedOptions, { settings }: ServeSettings): Promise<Served> {
-  const instance = createInstance(await loadApp(app), options)
+  const instance = createInstance(await load(app), options)
   const listeners = await listenOnAll(options.targets, listening(options), instance.take)
   const timeout = milliseconds(settings.gracefulTimeout ?? 30)
   const served: Served = {

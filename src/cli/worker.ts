@@ -9,6 +9,7 @@ import { ProxyFixError } from '../trust/error.ts'
 import { inFlags } from './flags.ts'
 import { readServeArguments, serveOptionsOf, serveSettings } from './serve-settings.ts'
 import { UsageError } from './usage-error.ts'
+import { whileLoading } from './while-loading.ts'
 
 runWorker(
   async (bind, onRequest) => {
@@ -17,10 +18,17 @@ runWorker(
     const options = checkServeOptions({ ...serveOptionsOf(all), bind })
     const jitter = Math.floor(Math.random() * (maxRequestsJitter + 1))
     const most = maxRequests === 0 ? Infinity : maxRequests + jitter
-    if (dev !== true) return { instance: createInstance(await loadApp(app), options, { onRequest }), maxRequests: most }
+    if (dev !== true)
+      return {
+        instance: createInstance(await whileLoading(app, 4, () => loadApp(app)), options, { onRequest }),
+        maxRequests: most,
+      }
     const { loadAppOrError } = await import('../server/dev/load-app-or-error.ts')
     const { errorPage } = await import('../server/dev/error-page.ts')
-    const instance = createInstance(await loadAppOrError(app, {}), options, { onRequest, onError: errorPage() })
+    const instance = createInstance(await whileLoading(app, 4, () => loadAppOrError(app, {})), options, {
+      onRequest,
+      onError: errorPage(),
+    })
     return { instance, maxRequests: most }
   },
   (error) => {

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ProxyFixError } from '../trust/error.ts'
+import { ProxyFixError, show } from '../trust/error.ts'
 import { isFile, isFolder, MODULE_EXTENSIONS, nearestFile } from './module-files.ts'
 import { findPackageModule, isPackageName } from './package-module.ts'
 
@@ -69,7 +69,7 @@ function notFound(name: string, cwd: string): string {
   const nor = isPackageName(name) ? ', and no such package' : ''
   const hint =
     near === undefined ? 'give the path of a JavaScript or TypeScript file.' : `did you mean ${relative(cwd, near)}?`
-  return `There is no module ${name} in ${cwd}${nor}: ${hint}`
+  return `There is no module ${show(name)} in ${cwd}${nor}: ${hint}`
 }
 
 function fileAt(base: string): string | undefined {

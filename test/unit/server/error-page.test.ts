@@ -366,7 +366,7 @@ describe('the page', () => {
 
   it('shows that there is no app', async () => {
     const app = await loadAppOrError('gone.mjs', { cwd: root })
-    expect((await ask(app as NodeListener, HTML)).body).toContain('There is no module gone.mjs')
+    expect((await ask(app as NodeListener, HTML)).body).toContain('There is no module &#39;gone.mjs&#39;')
   })
 })
 

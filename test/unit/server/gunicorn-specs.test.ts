@@ -78,7 +78,7 @@ const REFUSED: readonly Refused[] = [
   },
   { spec: 'app.py', gunicorn: 'did you mean app:application?', says: 'did you mean app.js?' },
   { spec: 'app.py:app', gunicorn: 'did you mean app:application?', says: 'did you mean app.js?' },
-  { spec: 'nomod:app', gunicorn: 'No module named nomod', says: 'There is no module nomod' },
+  { spec: 'nomod:app', gunicorn: 'No module named nomod', says: "There is no module 'nomod'" },
   { spec: ':app', gunicorn: 'Empty module name', says: "':app' names no module" },
   { spec: '', gunicorn: 'Empty module name', says: "'' names no module" },
   { spec: 'app:nope', gunicorn: 'Failed to find attribute', says: "app has no export 'nope'" },
