@@ -4,19 +4,21 @@
  *     PROXY protocol → TLS → limits → health → access log → proxyFix → static files → app
  */
 
-import { Server as HttpServer, type IncomingMessage } from 'node:http'
+import { Server as HttpServer, IncomingMessage } from 'node:http'
 import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
-import { type CallableHandler, describeNonHandler, isHandler } from '../middleware/handler.ts'
+import type { CallableHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
 import { fail } from '../trust/error.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import { openAccessLog } from './access-log.ts'
 import type { Bind } from './bind.ts'
+import { checkApp } from './check-app.ts'
 import { type Drain, drainable, type StopOptions } from './drain.ts'
 import { healthCheck } from './health.ts'
-import { answerOf, createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
+import { createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
+import { answerOnSocket } from './last-answer.ts'
 import { limited } from './limits.ts'
 import { type ErrorAnswer, guarded, type NodeListener, nodeListener } from './node-listener.ts'
 import type { CheckedOptions } from './options.ts'
@@ -50,16 +52,22 @@ export interface Hooks {
 /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app that cannot be served, or a log that cannot be opened. */
 export function createInstance(app: App, options: CheckedOptions, hooks: Hooks = {}): Instance {
   const { targets, policy, limits, http2 } = options
+  if (http2 && isOfHttp1(app)) {
+    fail('An app of Express cannot be served over HTTP/2, which it does not take: leave the option http2 out.')
+  }
   const served = entrancesOf(app, policy, options)
   const log = options.accessLog && openAccessLog(options.accessLog)
   let isServing = true
 
   const onRefused = (refused: RefusedRequest): void => {
-    if (refused.status !== 0) log?.onRefused(refused.socket, refused.status)
+    const { req, res, socket, status } = refused
+    if (res !== undefined) log?.onRequest(res.req, res)
+    else if (req !== undefined) log?.onUpgrade(req, socket)
+    else if (status !== 0) log?.onRefused(socket, status)
     tell(refused)
   }
   const bounded = limited(guarded(served.request, hooks.onError), limits, ({ socket }, status, reason) =>
-    onRefused({ socket, status, reason }),
+    tell({ socket, status, reason }),
   )
   const { health } = options
   const checkHealth = health === undefined ? undefined : healthCheck(health, () => isServing)
@@ -73,8 +81,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
   const onUpgrade =
     upgrade &&
     ((req: IncomingMessage, socket: Socket, head: Buffer): void => {
-      if (!isServing) return void socket.end(answerOf(503))
       log?.onUpgrade(req, socket)
+      if (!isServing) return answerOnSocket(socket, { status: 503, reason: 'the server is about to stop' })
       hooks.onRequest?.()
       guardUpgrade(upgrade, req, socket, head)
     })
@@ -101,7 +109,7 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
 
   return {
     take(socket, index) {
-      servers[index]?.server.emit('connection', socket)
+      servers[index]?.drain.take(socket)
     },
     windDown() {
       isServing = false
@@ -143,17 +151,24 @@ function entrancesOf(app: App, policy: TrustPolicy | undefined, { mounts }: Chec
   return { request: proxyFix(withFiles, policy), upgrade: upgrade && proxyFix(upgrade, policy) }
 }
 
+/** Whether an app makes requests its own that are of HTTP/1 for it, whatever they are: Express does. */
+function isOfHttp1(app: App): boolean {
+  if (app instanceof HttpServer || (app as unknown) instanceof HttpsServer) {
+    return (app as HttpServer).listeners('request').some((listener) => isOfHttp1(listener as App))
+  }
+  return typeof app === 'function' && (app as { readonly request?: unknown }).request instanceof IncomingMessage
+}
+
 function plainEntrancesOf(app: App): Entrances {
+  checkApp(app)
   if (app instanceof HttpServer || (app as unknown) instanceof HttpsServer) {
     const server = app as HttpServer
-    if (server.listening) fail(`serve cannot serve ${describeNonHandler(app)}.`)
     const upgrade: UpgradeListener = (...args) => server.emit('upgrade', ...args)
     return {
       request: (req, res) => void server.emit('request', req, res),
       ...(server.listenerCount('upgrade') > 0 && { upgrade }),
     }
   }
-  if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
   const { upgrade } = app as { readonly upgrade?: unknown }
   if (typeof upgrade !== 'function') return { request: nodeListener(app) }
   return { request: nodeListener(app), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
@@ -175,5 +190,5 @@ function tell({ socket, status, reason }: RefusedRequest): void {
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  console.error(line) // unlike process.stderr.write, it outlives whoever has read it
 }

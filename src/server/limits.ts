@@ -3,8 +3,9 @@
  * is answered with the status that says so, and the connection ends.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingHttpHeaders, IncomingMessage, type ServerResponse } from 'node:http'
 import { fail, show } from '../trust/error.ts'
+import { answerLast, cutShort, type Refusal } from './last-answer.ts'
 import type { NodeListener } from './node-listener.ts'
 
 export interface Limits {
@@ -61,12 +62,6 @@ export function limitsFrom(given: { readonly [name in keyof Limits]?: number | u
   return limits
 }
 
-/** Why a request is refused before anybody has looked at it. */
-interface Refusal {
-  readonly status: 400 | 413 | 414 | 431 | 505
-  readonly reason: string
-}
-
 /**
  * What Node lets through although it cannot be meant, or lets another server read otherwise than this one: the ways in
  * which requests are smuggled (RFC 9112 §11.2). Node refuses the others itself.
@@ -79,21 +74,27 @@ export function refusalOf(req: IncomingMessage, limits: Limits): Refusal | undef
   if (url.length > limits.maxTarget) {
     return { status: 414, reason: `its target is longer than ${limits.maxTarget} characters` }
   }
-  if (httpVersionMajor < 1) return { status: 505, reason: 'it is of HTTP/0.9' }
-  if (httpVersionMajor === 1) {
-    let hosts = 0
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++
-    }
-    if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
-    if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
-      return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
-    }
+  const isHttp1 = req instanceof IncomingMessage // whatever its first line says
+  if (isHttp1 && httpVersionMajor !== 1) return { status: 505, reason: `it is of HTTP/${httpVersion}` }
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++
+  }
+  if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
+    return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
+  }
+  if (!isHttp1 && hosts > 0 && isOtherHost(headers)) {
+    return { status: 400, reason: 'its Host header is another than its :authority' } // RFC 9113 §8.3.1
   }
   if (Number(headers['content-length'] ?? 0) > limits.maxBody) {
     return { status: 413, reason: `its body is longer than ${limits.maxBody} bytes` }
   }
   return undefined
+}
+
+function isOtherHost({ host, ':authority': authority }: IncomingHttpHeaders): boolean {
+  return typeof authority === 'string' && authority.toLowerCase() !== host?.toLowerCase()
 }
 
 /** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app. */
@@ -108,15 +109,15 @@ export function limited(
       const timer = setTimeout(() => {
         if (res.headersSent || res.destroyed) return
         onExceeded(req, 503, `the app has not begun to answer within ${responseTimeout} ms`)
-        answerInstead(res, 503, 'The app did not answer in time.\n')
+        answerForApp(res, 503, 'The app did not answer in time.\n')
       }, responseTimeout)
       res.once('close', () => clearTimeout(timer))
     }
     if (maxBody !== Infinity && req.headers['content-length'] === undefined) {
       countBody(req, maxBody, () => {
         onExceeded(req, 413, `its body is longer than ${maxBody} bytes`)
-        if (res.headersSent) res.destroy()
-        else answerInstead(res, 413, 'The body is too long.\n')
+        if (res.headersSent) cutShort(res)
+        else answerForApp(res, 413, 'The body is too long.\n')
       })
     }
     return listener(req, res)
@@ -129,7 +130,7 @@ function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void
   let length = 0
   let isOver = false
   req.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-    if (isOver) return true // let it come, and be dropped, so that the answer can be read
+    if (isOver) return true
     length += chunk?.length ?? 0
     if (length <= maxBody) return push(chunk, encoding)
     isOver = true
@@ -139,10 +140,8 @@ function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void
 }
 
 /** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */
-function answerInstead(res: ServerResponse, status: number, text: string): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name)
-  res.shouldKeepAlive = false
-  res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
+function answerForApp(res: ServerResponse, status: number, text: string): void {
+  answerLast(res, status, text)
   const ignored = (): ServerResponse => res
   const unwritten = (...args: readonly unknown[]): boolean => {
     const done = args.findLast((arg) => typeof arg === 'function')

@@ -4,11 +4,14 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { NodeRequest, sendNodeResponse } from 'srvx/node'
+import { constants, type Http2ServerRequest } from 'node:http2'
+import { NodeRequest } from 'srvx/node'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { carryFix } from '../request/fetch.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
 import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
+import { answerInstead, cutShort, forgetHead } from './last-answer.ts'
+import { sendResponse } from './send-response.ts'
 
 /** A listener of `request` events. */
 export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknown
@@ -39,8 +42,7 @@ function bridge(handler: FetchHandler): NodeListener {
     if (!isFetchResponse(response)) {
       throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
     }
-    await sendNodeResponse(outgoing, response)
-    if (outgoing.errored) throw outgoing.errored // its stream broke after the head was sent
+    await sendResponse(outgoing, response)
   }
 }
 
@@ -54,6 +56,8 @@ export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResp
 export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
     const onError = (error: unknown): void => answerError(error, req, res, answer)
+    res.on('error', onError) // as a handler makes one that writes after the end; without, it would end the process
+    if (req.httpVersionMajor === 2) guardStream(req as unknown as Http2ServerRequest)
     try {
       const result = listener(req, res)
       if (isPromise(result)) result.then(refuseResponse).then(undefined, onError)
@@ -81,13 +85,27 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer?: ErrorAnswer): void {
   if (isClientGone(error, res)) return
   console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
+  if (res.writableEnded) return // the answer is whole
   if (res.headersSent) {
-    res.destroy() // cut short, so that the client does not take half an answer for a whole one
+    cutShort(res) // so that the client does not take half an answer for a whole one
     return
   }
+  forgetHead(res)
   if (answer?.(error, req, res) === true) return
-  res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
-  res.end('Internal server error.\n')
+  answerInstead(res, 500, 'Internal server error.\n')
+}
+
+/**
+ * Answers for handlers that break requests of HTTP/2, which a framework of HTTP/1 does that makes them its own
+ * (`Object.setPrototypeOf(req, …)`): what is left of them fails by itself, later, and would end the process.
+ */
+function guardStream(req: Http2ServerRequest): void {
+  const { stream, method, url } = req // as long as they can be read
+  req.on('error', (error) => {
+    console.error(`${method} ${JSON.stringify(url)} failed over HTTP/2, which its handler may not take:`, error)
+    if (stream.headersSent || stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    else stream.respond({ ':status': 500 }, { endStream: true })
+  })
 }
 
 /** Whether the handler only heard, while it read or wrote, that the client has hung up: no fault of the app. */

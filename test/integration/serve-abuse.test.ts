@@ -55,7 +55,11 @@ async function answerTo(bytes: string): Promise<string> {
   const socket = await open()
   const answer = text(socket).catch(() => 'reset')
   socket.write(bytes, 'latin1')
-  return await answer
+  try {
+    return await answer
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function honest(): Promise<unknown> {

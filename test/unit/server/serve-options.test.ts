@@ -23,7 +23,7 @@ async function started(app: unknown, options: ServeOptions = {}): Promise<{ serv
 
 function muted(): { readonly lines: string[] } {
   const lines: string[] = []
-  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+  const spy = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
   onTestFinished(() => spy.mockRestore())
   return { lines }
 }
@@ -88,7 +88,7 @@ describe('an app that is late', () => {
     expect(response?.headers).not.toHaveProperty('x-early')
     await vi.waitFor(() => expect(wentOn).toStrictEqual(['written']))
     expect(lines).toStrictEqual([
-      'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.\n',
+      'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.',
     ])
   })
 
