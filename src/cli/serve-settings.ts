@@ -11,7 +11,7 @@ import { hasPassedSockets } from '../server/systemd.ts'
 import { fail, show } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
-import { FOREIGN_OPTIONS } from './foreign-options.ts'
+import { elsewhere } from './foreign-options.ts'
 import { TRUST_SHAPES, typedTrust } from './trust-options.ts'
 import { UsageError } from './usage-error.ts'
 import { whileLoading } from './while-loading.ts'
@@ -38,13 +38,12 @@ const SHAPES: OptionShapes = new Map<string, OptionShape>([
 ])
 
 /** A flag that another source may have set can be taken back. */
-function shapesOf({ name, kind, short, aliases }: Setting): [string, OptionShape][] {
+function shapesOf({ name, kind, short }: Setting): [string, OptionShape][] {
   const flag = flagOf(name)
   const shape: OptionShape = {
     type: kind === 'flag' ? 'boolean' : 'string',
     ...(short !== undefined && { short }),
     ...(kind === 'list' && { multiple: true }),
-    ...(aliases !== undefined && { aliases }),
   }
   return kind === 'flag'
     ? [
@@ -58,7 +57,7 @@ function shapesOf({ name, kind, short, aliases }: Setting): [string, OptionShape
 const MOST_PROCESSES = 256
 
 export function readServeArguments(args: readonly string[]): Arguments {
-  const given = readArguments(args, SHAPES, FOREIGN_OPTIONS)
+  const given = readArguments(args, SHAPES, elsewhere)
   typedTrust(given) // first: what is one too many may be the rest of a secret, and is repeated
   const [, extra] = given.positionals
   if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
@@ -73,7 +72,7 @@ export function readServeArguments(args: readonly string[]): Arguments {
   if (given.options.has('workers')) throw new UsageError('The options -w and -p mean the same: give one of them.')
   if (!(Number(processes) <= MOST_PROCESSES)) {
     throw new UsageError(
-      `The option -p takes a number of processes, as -w does, not '${processes}': for a port write -b :PORT for every interface, or -b HOST:PORT.`,
+      `The option -p takes a number of processes, as -w does, not '${processes}': for a port write -b :PORT for every interface, or -b HOST:PORT, and for a pid file --pid FILE.`,
     )
   }
   return { ...given, options: new Map([...given.options, ['workers', [processes]]]) }

@@ -18,10 +18,10 @@ export interface Setting {
   readonly help: string
   /** The heading that it stands under in the help. */
   readonly group: 'What and where' | 'Processes' | 'TLS and proxies' | 'Logs, health, files' | 'Limits'
-  /** What people call it who know it from elsewhere. */
-  readonly aliases?: readonly string[]
   /** The least that a number can be. @default 0 */
   readonly least?: number
+  /** Said to whoever gives a value that cannot be; a clause. */
+  readonly hint?: string
   /** Where it makes sense. @default everywhere */
   readonly only?: 'command'
 }
@@ -76,7 +76,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'ADDRESS',
     group: WHERE,
     help: "where to listen: PORT, :PORT, HOST:PORT, [IPV6]:PORT, unix:PATH[:mode=660], fd:NUMBER, systemd, tcp:PORT:interface=ADDRESS, tcp6:…, ssl:PORT:privateKey=FILE:certKey=FILE; more than once for several (default: systemd's sockets, else :$PORT, else 127.0.0.1:8000)",
-    aliases: ['http', 'httpsocket', 'httpssocket', 'listen', 'address', 'socket'],
   },
   {
     name: 'backlog',
@@ -116,14 +115,12 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: WHERE,
-    aliases: ['pidfile'],
     help: "a file that holds the process's number while it runs",
   },
   {
     name: 'dev',
     kind: 'flag',
     group: WHERE,
-    aliases: ['reload', 'debug', 'watch'],
     help: 'for development: starts the app anew when a file changes, shows errors to this machine, logs requests',
   },
   {
@@ -133,7 +130,7 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: PROCESSES,
     least: 1,
-    aliases: ['processes', 'threads', 'instances'],
+    hint: 'as in -w "$(nproc)" for one on each core',
     help: 'processes that serve, under one that watches over them; -p is the same (default: $WEB_CONCURRENCY, else this process alone)',
   },
   {
@@ -141,7 +138,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'duration',
     value: 'SECONDS',
     group: PROCESSES,
-    aliases: ['harakiri'],
     help: 'a worker that does nothing at all for so long is killed and replaced; 0 for never (default 30)',
   },
   {
@@ -177,7 +173,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: PROXIES,
-    aliases: ['certfile', 'sslcertfile', 'certificate'],
     help: "speak TLS with this certificate, and those of its chain after it; 'adhoc' for a fresh self-signed one",
   },
   {
@@ -185,16 +180,14 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: PROXIES,
-    aliases: ['keyfile', 'sslkeyfile'],
     help: 'the key of the certificate',
   },
-  { name: 'http2', kind: 'flag', group: PROXIES, aliases: ['h2'], help: 'offer HTTP/2 to clients that speak TLS' },
+  { name: 'http2', kind: 'flag', group: PROXIES, help: 'offer HTTP/2 to clients that speak TLS' },
   {
     name: 'proxyProtocol',
     kind: 'list',
     value: 'SENDERS',
     group: PROXIES,
-    aliases: ['proxyallowfrom', 'proxyprotocolfrom'],
     help: 'connections begin with a PROXY protocol header: from these addresses, blocks, loopback, private, unix; nobody else may connect',
   },
   {
@@ -202,7 +195,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: LOGS,
-    aliases: ['accesslogfile', 'logto', 'logfile'],
     help: "a line for each request goes there; '-' is standard output (default: none, with --dev '-')",
   },
   {
@@ -210,7 +202,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FORMAT',
     group: LOGS,
-    aliases: ['logformat'],
     help: 'common, combined, json, dev, or a text with %(h)s and the like as in gunicorn (default combined)',
   },
   {
@@ -218,7 +209,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'PATH',
     group: LOGS,
-    aliases: ['healthcheck', 'healthz'],
     help: 'a path that says 200 while the server serves and 503 while it stops',
   },
   {
@@ -226,7 +216,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'list',
     value: '/PATH=FOLDER',
     group: LOGS,
-    aliases: ['staticmap', 'staticfiles'],
     help: 'serve the files of a folder; more than once for several',
   },
   {
@@ -243,7 +232,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: LIMITS,
     least: 1,
-    aliases: ['limitrequestfields'],
     help: 'header lines; beyond: 431 (default 100)',
   },
   {
@@ -252,7 +240,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: LIMITS,
     least: 1,
-    aliases: ['limitrequestline'],
     help: "characters of a request's target; beyond: 414 (default 8192)",
   },
   {
@@ -260,7 +247,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'size',
     value: 'BYTES',
     group: LIMITS,
-    aliases: ['bodylimit'],
     help: "bytes of a request's body; beyond: 413; 0 for no limit (default 0)",
   },
   {
@@ -289,7 +275,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'duration',
     value: 'SECONDS',
     group: LIMITS,
-    aliases: ['keepalive'],
     help: 'that a connection is kept on which nothing is asked; longer than your proxy keeps it (default 75)',
   },
 ]
@@ -311,14 +296,15 @@ export const APP: Setting = { name: 'app', kind: 'text', group: WHERE, help: 'MO
  * Reads a setting from text, as a flag or a variable has it.
  * @param label What the message calls it.
  */
-export function readSetting({ kind, least = 0 }: Setting, texts: readonly string[], label: string): unknown {
+export function readSetting({ kind, least = 0, hint }: Setting, texts: readonly string[], label: string): unknown {
   const text = texts[0] ?? ''
   if (kind === 'list') return texts
   if (kind === 'text') return text === '' ? fail(`${label} is empty: give it a value, or leave it out.`) : text
   if (kind === 'flag') return readFlag(text, label)
   const value = kind === 'count' ? wholeNumber(text) : kind === 'size' ? size(text) : duration(text)
   if (value !== undefined && value >= least) return value
-  fail(`${label} takes ${WANTED[kind]}${least > 0 ? `, ${least} or more` : ''}, not ${show(text)}.`)
+  const wanted = [WANTED[kind], ...(least > 0 ? [`${least} or more`] : []), ...(hint === undefined ? [] : [hint])]
+  fail(`${label} takes ${wanted.join(', ')}, not ${show(text)}.`)
 }
 
 const WANTED = {
