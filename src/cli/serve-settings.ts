@@ -80,9 +80,10 @@ export function readServeArguments(args: readonly string[]): Arguments {
 
 /**
  * Looks at every source. It changes into the folder of `--chdir`, and sets the variables of a file of them.
+ * @param decided What the process that listens has made of them: a worker does not judge again what is not its own.
  * @throws UsageError, or ProxyFixError `ERR_PROXYFIX_OPTION`, for what cannot be meant.
  */
-export async function serveSettings(given: Arguments): Promise<ServeSettings> {
+export async function serveSettings(given: Arguments, decided: Settings = {}): Promise<ServeSettings> {
   const typed = typedSettings(given)
   const folder = typed.chdir ?? process.env['PROXYFIX_CHDIR']
   if (folder !== undefined) changeFolder(folder)
@@ -97,7 +98,7 @@ export async function serveSettings(given: Arguments): Promise<ServeSettings> {
     loadConfigFile({ names, ...(config !== undefined && { file: config }) }),
   )
   const written = fileSettings(file?.settings ?? {})
-  const settings = withDefaults({ ...written.settings, ...set, ...typed })
+  const settings = withDefaults({ ...written.settings, ...set, ...typed, ...decided })
   check(settings)
   const proxyFix = completed({ ...written.trust, ...trust, ...defined(typedTrust(given)) })
   return { settings, proxyFix, configFile: file?.file }

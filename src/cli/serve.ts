@@ -11,6 +11,7 @@ import type { Bind } from '../server/bind.ts'
 import { feedWatchdog, notifySystemd } from '../server/systemd.ts'
 import { adhocCertificate } from '../server/tls.ts'
 import { BootError, Master } from '../server/workers/master.ts'
+import { checkConfig } from './check-config.ts'
 import { inFlags } from './flags.ts'
 import { printConfig } from './print-config.ts'
 import { serveHelp } from './serve-help.ts'
@@ -48,6 +49,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     throw new UsageError('The module of the app is missing: write proxyfix serve MODULE, as in app.js:app.')
   }
   if (given.options.has('check-config')) {
+    await checkConfig(settings, options)
     createInstance(await load(app), { ...options, accessLog: undefined })
     say('Everything can be read, and the app be loaded')
     process.exit(0) // whatever the app has begun

@@ -4,6 +4,7 @@ import { appStack } from '../server/app-stack.ts'
 import { createInstance } from '../server/instance.ts'
 import { loadApp } from '../server/load-app.ts'
 import { checkServeOptions } from '../server/options.ts'
+import { outliveReaders } from '../server/outlive.ts'
 import { runWorker } from '../server/workers/worker.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { inFlags } from './flags.ts'
@@ -11,9 +12,10 @@ import { readServeArguments, serveOptionsOf, serveSettings } from './serve-setti
 import { UsageError } from './usage-error.ts'
 import { whileLoading } from './while-loading.ts'
 
+outliveReaders()
 runWorker(
   async (bind, onRequest) => {
-    const all = await serveSettings(readServeArguments(process.argv.slice(2)))
+    const all = await serveSettings(readServeArguments(process.argv.slice(2)), { bind })
     const { app = '', dev, maxRequests = 0, maxRequestsJitter = 0 } = all.settings
     const options = checkServeOptions({ ...serveOptionsOf(all), bind })
     const jitter = Math.floor(Math.random() * (maxRequestsJitter + 1))

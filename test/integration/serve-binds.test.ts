@@ -155,6 +155,35 @@ describe.each([
     expect([code, existsSync(join(folder, 'app.sock'))]).toStrictEqual([1, false])
   })
 
+  it('the sockets of systemd count before $PORT, which is not looked at then', async () => {
+    const listening = createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { _handle: handle } = listening as unknown as { readonly _handle: { readonly fd: number } }
+    const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`
+    const child = spawn('sh', ['-c', script, 'sh', process.execPath, program, 'serve', ...flags, 'app.js'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe', handle.fd],
+      env: { ...process.env, PORT: 'abc' },
+    })
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (line: string) => (said += line))
+    const exited = once(child, 'exit')
+    try {
+      await Promise.race([
+        exited,
+        (async () => {
+          while (!said.includes('Listening on')) await once(child.stderr!, 'data')
+        })(),
+      ])
+      listening.close()
+      expect(said).toMatch(/^Listening on http:\S+/)
+      expect((await ask({ to: /http:\S+/.exec(said)?.[0] ?? '', host: 'a' })).status).toBe(200)
+    } finally {
+      child.kill('SIGTERM')
+    }
+    expect(await exited).toStrictEqual([0, null])
+  })
+
   it('the sockets of systemd are taken when it passes some on, and it is told when all is ready', async () => {
     const listening = createServer().listen(0, '127.0.0.1')
     await once(listening, 'listening')

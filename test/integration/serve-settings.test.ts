@@ -1,6 +1,6 @@
 /** Where a real server takes its settings from: the command line, variables, files, and what they are told to be. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -84,6 +84,41 @@ describe('--check-config', () => {
     prepare()
     expect(await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))).toMatchObject({ code })
   })
+})
+
+describe('--check-config, where a start would fail,', () => {
+  it.each<[flags: string[], code: number, says: string]>([
+    [['--access-log', 'none/x.log'], 2, "The access log 'none/x.log' cannot be written: the folder does not exist."],
+    [['--access-log', '.'], 2, "The access log '.' cannot be written: it is a folder."],
+    [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
+    [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
+    [['-b', 'unix:app.js'], 1, 'something is there that is no socket'],
+    [['-b', 'fd:77'], 1, 'Cannot listen on fd:77: no such file descriptor is open.'],
+    [['--dev'], 2, 'NODE_ENV is production'],
+  ])('tells so: %j', async (flags, code, says) => {
+    const site = join(folder, 'site')
+    const before = readdirSync(site)
+    const ended = await run(['serve', '--check-config', ...flags, 'app.js'], site, { NODE_ENV: 'production' })
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(says) as string })
+    expect(readdirSync(site)).toStrictEqual(before)
+  })
+
+  it('says nothing of what is only not there yet', async () => {
+    const flags = ['--access-log', 'access.log', '--pid', 'x.pid', '-b', 'unix:app.sock']
+    const { code } = await run(['serve', '--check-config', ...flags, 'app.js'], join(folder, 'site'))
+    expect([code, existsSync(join(folder, 'site', 'access.log'))]).toStrictEqual([0, false])
+  })
+})
+
+it('--print-config prints what can be a config file, wherever that was', async () => {
+  write('prod.env', 'PROXYFIX_HEALTH=/up')
+  write('other.json', '{ "bind": "127.0.0.1:0" }')
+  const flags = ['--chdir', 'site', '--config', 'other.json', '--dotenv', 'prod.env']
+  const { stdout } = await run(['serve', '--print-config', ...flags, 'app.js'], folder)
+  expect(JSON.parse(stdout)).toStrictEqual({ app: 'app.js', bind: ['127.0.0.1:0'], health: '/up' })
+  write('proxyfix.config.json', stdout)
+  expect(await run(['serve', '--print-config'], join(folder, 'site'))).toMatchObject({ code: 0, stdout })
 })
 
 it('--print-config prints a config file that says the same, without secrets', async () => {
