@@ -10,9 +10,11 @@ function shown(key: string, value: unknown): unknown {
 }
 
 /** Where a config file is looked for, a config file cannot say. */
-const TYPED_ONLY: readonly string[] = SETTINGS.filter(({ only }) => only === 'command').map(({ name }) => name)
+const TYPED_ONLY: ReadonlySet<string> = new Set(
+  SETTINGS.filter(({ only }) => only === 'command').map(({ name }) => name),
+)
 
 export function printConfig({ settings, proxyFix }: ServeSettings): void {
-  const inFile = Object.fromEntries(Object.entries(settings).filter(([name]) => !TYPED_ONLY.includes(name)))
+  const inFile = Object.fromEntries(Object.entries(settings).filter(([name]) => !TYPED_ONLY.has(name)))
   process.stdout.write(`${JSON.stringify({ ...inFile, ...(proxyFix && { proxyFix }) }, shown, 2)}\n`)
 }

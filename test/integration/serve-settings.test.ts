@@ -118,7 +118,8 @@ it('--print-config prints what can be a config file, wherever that was', async (
   const { stdout } = await run(['serve', '--print-config', ...flags, 'app.js'], folder)
   expect(JSON.parse(stdout)).toStrictEqual({ app: 'app.js', bind: ['127.0.0.1:0'], health: '/up' })
   write('proxyfix.config.json', stdout)
-  expect(await run(['serve', '--print-config'], join(folder, 'site'))).toMatchObject({ code: 0, stdout })
+  const again = await run(['serve', '--print-config'], join(folder, 'site'))
+  expect(JSON.parse(again.stdout)).toStrictEqual(JSON.parse(stdout))
 })
 
 it('--print-config prints a config file that says the same, without secrets', async () => {
