@@ -3,7 +3,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateOf, createInstance } from '../server/instance.ts'
-import { isEveryInterface, type Listener, listenOnAll } from '../server/listen.ts'
+import { type Listener, listenOnAll } from '../server/listen.ts'
 import { loadApp, type LoadedApp } from '../server/load-app.ts'
 import { type CheckedOptions, checkServeOptions } from '../server/options.ts'
 import { writePidFile } from '../server/pid-file.ts'
@@ -68,8 +68,8 @@ async function load(app: string): Promise<LoadedApp> {
 
 /** Where what listens may be asked, and what is dangerous about it. */
 function announce(listeners: Served['listeners'], { policy }: CheckedOptions): void {
-  const lines = listeners.map(({ address: { url, address } }) => {
-    return `Listening on ${url}${isEveryInterface(address) ? ' and every interface' : ''} (pid ${process.pid})`
+  const lines = listeners.map(({ address: { url }, everywhere }) => {
+    return `Listening on ${url}${everywhere === undefined ? '' : ` and ${everywhere}`} (pid ${process.pid})`
   })
   say(lines.join('\n'))
   if (policy === undefined || listeners.every(({ address }) => isLocal(address.address))) return

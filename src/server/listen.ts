@@ -27,6 +27,8 @@ export interface ServerAddress {
 export interface Listener<B> {
   readonly bind: B
   readonly address: ServerAddress
+  /** Which interfaces are listened on, where it is not just one; a clause to follow the address. */
+  readonly everywhere: 'every interface' | 'every IPv4 interface' | 'every IPv6 interface' | undefined
   /** Takes no more connections; those that were handed over are not touched. */
   close(): void
 }
@@ -77,7 +79,7 @@ export async function listenOnAll(
           removePath?.()
           if (server.listening) server.close()
         }
-        listeners.push({ bind, address: addressOf(server, isTls, path), close })
+        listeners.push({ bind, ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }), close })
       }
     }
   } catch (error) {
@@ -162,8 +164,11 @@ async function listenOn(
 
 function where(bind: TcpBind | FdBind, all: readonly Target[]): object {
   if ('fd' in bind) return { fd: bind.fd }
-  const { host, port, ipv6Only } = bind
-  return { host, port, ipv6Only: ipv6Only ?? isPaired(bind, all) }
+  return { host: bind.host, port: bind.port, ipv6Only: isIPv6Alone(bind, all) }
+}
+
+function isIPv6Alone(target: Prepared, all: readonly Target[]): boolean {
+  return 'port' in target && (target.ipv6Only ?? isPaired(target, all))
 }
 
 /** `[::]:80` beside `0.0.0.0:80` can only mean one for each family: with both on `[::]` the second would be in use. */
@@ -182,23 +187,44 @@ function withUmask(mask: number, listen: () => void): void {
   }
 }
 
-/** @param path That of a unix socket, which its server knows by its first name alone. */
-function addressOf(server: Server, isTls: boolean, path?: string): ServerAddress {
-  const found = server.address() as AddressInfo | string // as it listens
-  const address = path ?? found
-  if (typeof address === 'string') return { address, family: 'unix', url: `unix:${address}` }
-  const { family, port } = address
-  return { address: address.address, family: family as 'IPv4' | 'IPv6', port, url: urlOf(address, isTls) }
+interface Listened {
+  readonly isTls: boolean
+  /** That of a unix socket, which its server knows by its first name alone. */
+  readonly path: string | undefined
+  readonly isIPv6Only: boolean
+}
+
+function placeOf(
+  server: Server,
+  { isTls, path, isIPv6Only }: Listened,
+): Pick<Listener<unknown>, 'address' | 'everywhere'> {
+  const found = path ?? (server.address() as AddressInfo | string) // as it listens
+  if (typeof found === 'string') {
+    return { address: { address: found, family: 'unix', url: `unix:${found}` }, everywhere: undefined }
+  }
+  const { address, family, port } = found
+  const url = urlOf(found, isTls, isIPv6Only)
+  return {
+    address: { address, family: family as 'IPv4' | 'IPv6', port, url },
+    everywhere: everywhere(address, isIPv6Only),
+  }
 }
 
 /** Where an address can be reached from this machine. */
-function urlOf({ address, port }: AddressInfo, isTls: boolean): string {
-  const host = isEveryInterface(address) ? 'localhost' : address
+function urlOf({ address, port }: AddressInfo, isTls: boolean, isIPv6Only: boolean): string {
+  const host = isIPv6Only && address === '::' ? '::1' : isEveryInterface(address) ? 'localhost' : address
   return `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-export function isEveryInterface(address: string): boolean {
+function isEveryInterface(address: string): boolean {
   return address === '::' || address === '0.0.0.0'
+}
+
+/** Where a connection may come from besides this machine. */
+function everywhere(address: string, isIPv6Only: boolean): Listener<unknown>['everywhere'] {
+  if (address === '0.0.0.0') return 'every IPv4 interface'
+  if (address !== '::') return undefined
+  return isIPv6Only ? 'every IPv6 interface' : 'every interface'
 }
 
 const REASONS: Readonly<Record<string, string>> = {

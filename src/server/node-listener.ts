@@ -40,7 +40,9 @@ function bridge(handler: FetchHandler): NodeListener {
     const request = carryFix(incoming, new NodeRequest({ req: incoming, res: outgoing }))
     const response = await handler(request, { incoming, outgoing })
     if (!isFetchResponse(response)) {
-      throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
+      const hint =
+        typeof response === 'function' ? 'is it a factory? Then call it, as in app.js:NAME().' : 'did you forget return?'
+      throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: ${hint}`)
     }
     await sendResponse(outgoing, response)
   }

@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createServer, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { createServer, parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { listenOnAll } from '../../../src/server/listen.ts'
 
 let folder: string
 let path: string
@@ -107,6 +108,20 @@ describe('the path of a unix socket', () => {
     await server.close()
     expect(process.listenerCount('exit')).toBe(before)
     expect(readdirSync(folder)).toStrictEqual([])
+  })
+})
+
+describe('an address', () => {
+  it.each([
+    [':0', 'every interface', 'localhost'],
+    ['tcp:0', 'every IPv4 interface', 'localhost'],
+    ['tcp6:0', 'every IPv6 interface', '[::1]'],
+    ['127.0.0.1:0', undefined, '127.0.0.1'],
+  ])('%s is told with how far it reaches: %s', async (text, everywhere, host) => {
+    const [listener] = await listenOnAll([parseBind(text)], { isTls: () => false }, (socket) => socket.destroy())
+    onTestFinished(() => listener?.close())
+    expect(listener?.everywhere).toBe(everywhere)
+    expect(new URL(listener?.address.url ?? '').hostname).toBe(host)
   })
 })
 
