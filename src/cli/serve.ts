@@ -6,6 +6,7 @@ import { certificateOf, createInstance } from '../server/instance.ts'
 import { type Listener, listenOnAll } from '../server/listen.ts'
 import { loadApp, type LoadedApp } from '../server/load-app.ts'
 import { type CheckedOptions, checkServeOptions } from '../server/options.ts'
+import { outliveErrors, outliveReaders } from '../server/outlive.ts'
 import { writePidFile } from '../server/pid-file.ts'
 import type { Bind } from '../server/bind.ts'
 import { feedWatchdog, notifySystemd } from '../server/systemd.ts'
@@ -37,6 +38,7 @@ interface Served {
 }
 
 export async function serveCommand(args: readonly string[]): Promise<void> {
+  outliveReaders()
   const cwd = process.cwd()
   const given = readServeArguments(args)
   if (given.options.has('help')) return void process.stdout.write(serveHelp())
@@ -89,7 +91,7 @@ async function alone(app: string, options: CheckedOptions, { settings }: ServeSe
   const served: Served = {
     listeners,
     windDown: instance.windDown,
-    stop: async () => await instance.stop({ timeout, idle: 'close' }),
+    stop: async () => await instance.stop({ timeout, idle: 'last-call' }),
     kill: async () => undefined,
     reload: () => {
       try {
@@ -104,6 +106,7 @@ async function alone(app: string, options: CheckedOptions, { settings }: ServeSe
     resize: () => say('There are no workers, as -w was not given'),
   }
   heedSignals(served, settings.shutdownDelay)
+  outliveErrors()
   return served
 }
 
@@ -205,11 +208,11 @@ function heedSignals(served: Served, shutdownDelay = 0): () => boolean {
     isStopping = true
     say(`${signal}: finishing the requests in flight; once more to stop at once`)
     notifySystemd('STOPPING=1')
+    served.windDown()
     if (signal === 'SIGTERM' && shutdownDelay > 0) {
-      served.windDown()
       await new Promise((resolve) => setTimeout(resolve, milliseconds(shutdownDelay)))
     }
-    for (const listener of served.listeners) listener.close()
+    await Promise.all(served.listeners.map((listener) => listener.closeWhenEmpty()))
     await served.stop()
     if (!isHurried) process.exit(0)
   }

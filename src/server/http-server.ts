@@ -4,11 +4,11 @@
  */
 
 import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createSecureServer, type ServerHttp2Session } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { unwrapSocket } from '../request/socket-view.ts'
+import { createHttp2Server } from './http2-server.ts'
 import { abandon, answerLast, answerOnSocket, isHttp2, type Refusal, refusalText } from './last-answer.ts'
 import { type Limits, refusalOf } from './limits.ts'
 import type { NodeListener } from './node-listener.ts'
@@ -63,19 +63,15 @@ export function createHttpServer(options: HttpServerOptions): Server {
     if (isCondemned(req)) return undefined
     const refusal = refusalOf(req, limits)
     if (refusal !== undefined) return refuseRequest(req, res, refusal)
-    if (!(req instanceof IncomingMessage)) nameHost(req)
+    if (isHttp2(req)) nameHost(req)
     return onRequest(req, res)
   }
   const { maxHeaderSize, headersTimeout, keepAliveTimeout } = limits
   const requestTimeout = limits.requestTimeout === Infinity ? 0 : limits.requestTimeout
   const timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, connectionsCheckingInterval: CHECK_INTERVAL }
-  const settings = {
-    ...timeouts,
-    maxHeaderSize,
-    insecureHTTPParser: false,
-    noDelay: true,
-    ServerResponse: PhrasedResponse,
-  }
+  // What has no Host is refused as everything else is.
+  const settings = { ...timeouts, maxHeaderSize, insecureHTTPParser: false, requireHostHeader: false }
+  const http1 = { ...settings, noDelay: true, ServerResponse: PhrasedResponse }
   const server = make()
   server.maxHeadersCount = limits.maxHeaders + 1 // one more is seen, so that it can be refused
   server.on('clientError', (error: ClientError, socket: UnreadableSocket) => {
@@ -91,6 +87,12 @@ export function createHttpServer(options: HttpServerOptions): Server {
   if (onUpgrade !== undefined) {
     server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
       if (isCondemned(req)) return abandon(socket)
+      const { _httpMessage: owed } = socket as UnreadableSocket
+      if (owed) {
+        // Whoever speaks the other protocol would begin before that answer.
+        onRefused({ socket, status: 0, reason: 'it asks for an upgrade before an earlier answer was sent' })
+        return socket.destroy()
+      }
       const refusal = refusalOf(req, limits)
       return refusal === undefined ? onUpgrade(req, socket, head) : refuseSocket(socket, refusal, req)
     })
@@ -114,24 +116,15 @@ export function createHttpServer(options: HttpServerOptions): Server {
   return server
 
   function make(): Server {
-    if (tls === undefined) return createServer(settings, listener)
+    if (tls === undefined) return createServer(http1, listener)
+    const secure = { ...tls, handshakeTimeout: headersTimeout }
     if (!http2)
-      return createHttpsServer({ ...settings, ...tls }, listener).on('tlsClientError', onTlsError) as unknown as Server
-    const both = createSecureServer({
-      ...settings,
-      ...tls,
-      allowHTTP1: true,
-      Http1ServerResponse: PhrasedResponse,
-      settings: { maxHeaderListSize: maxHeaderSize },
-      maxHeaderListPairs: limits.maxHeaders + 8, // with the pseudo headers
-    })
-    both.on('session', (session: ServerHttp2Session) => {
-      session.setTimeout(keepAliveTimeout, () => session.close())
-    })
-    both.on('tlsClientError', onTlsError)
-    both.on('sessionError', () => undefined) // it ends that session; its connection may just be gone
-    // Its compatibility requests are Node requests, and what is set above is what it hands on to HTTP/1.
-    return Object.assign(both as unknown as Server, timeouts).on('request', listener)
+      return createHttpsServer({ ...http1, ...secure }, listener).on('tlsClientError', onTlsError) as unknown as Server
+    const Http1ServerResponse = PhrasedResponse as typeof ServerResponse // whose requests are any
+    const both = createHttp2Server({ ...secure, Http1ServerResponse }, settings, limits, (socket) =>
+      onRefused({ socket, status: 0, reason: 'its connection sends frames without end that ask for nothing' }),
+    )
+    return both.on('request', listener).on('tlsClientError', onTlsError)
   }
 
   function onTlsError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
@@ -169,7 +162,8 @@ type UnreadableSocket = Socket & { readonly _httpMessage?: ServerResponse | null
 /** How bytes are answered that are no request; not at all where nobody is there, or has asked for anything. */
 function refusalOfBytes({ code, reason }: ClientError, { writable, bytesRead }: Socket): Refusal | undefined {
   const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  if (code === 'ECONNRESET' || !writable || (isLate && bytesRead === 0)) return undefined
+  const isOfParser = isLate || code?.startsWith('HPE_') === true // Node tells of handshakes that failed as well
+  if (!isOfParser || !writable || (isLate && bytesRead === 0)) return undefined
   if (isLate) return { status: 408, reason: 'it did not come in time' }
   // The parser's words, which repeat nothing of the request.
   return { status: STATUSES.get(code) ?? 400, reason: `it cannot be read: ${reason ?? code ?? 'no reason is known'}` }

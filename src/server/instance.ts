@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import type { CallableHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { fail } from '../trust/error.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import { openAccessLog } from './access-log.ts'
@@ -66,7 +67,7 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
     else if (status !== 0) log?.onRefused(socket, status)
     tell(refused)
   }
-  const bounded = limited(guarded(served.request, hooks.onError), limits, ({ socket }, status, reason) =>
+  const bounded = limited(guarded(served.request, hooks.onError), limits, http2, ({ socket }, status, reason) =>
     tell({ socket, status, reason }),
   )
   const { health } = options
@@ -93,7 +94,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
     const tls = certificate && readTls(certificate)
     const server = createHttpServer({ limits, tls, http2, onRequest, onUpgrade, onRefused })
     const drain: Drain = drainable(server)
-    const receiving = bind?.proxyProtocol === undefined ? options.proxyProtocol : { from: bind.proxyProtocol }
+    const receiving =
+      bind?.proxyProtocol === undefined ? options.proxyProtocol : { ...options.proxyProtocol, from: bind.proxyProtocol }
     if (receiving !== undefined) {
       const onBadHeader = receiving.onRefused
       proxyProtocol(server, {
@@ -186,7 +188,8 @@ function guardUpgrade(upgrade: UpgradeListener, req: IncomingMessage, socket: So
 
 function tell({ socket, status, reason }: RefusedRequest): void {
   const answer = status === 0 ? '' : `, answered ${status}`
-  say(`A request from ${socket.remoteAddress ?? 'a unix socket'} was refused${answer}: ${reason}.`)
+  const { remoteAddress = 'a unix socket' } = unwrapSocket(socket) // whoever is connected, whatever the app is shown
+  say(`A request from ${remoteAddress} was refused${answer}: ${reason}.`)
 }
 
 function say(line: string): void {

@@ -25,16 +25,21 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** Answers on a response on which nothing was sent. */
+/** Answers on a response on which nothing was sent. Never throws: this is what is left to do when something has. */
 export function answerInstead(res: ServerResponse, status: number, text: string): void {
-  forgetHead(res)
-  const head = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }
-  if (isHttp2(res)) res.writeHead(status, head)
-  else res.writeHead(status, STATUS_CODES[status] ?? 'Error', head) // the app may have set another, or one that cannot be sent
-  res.end(text)
+  try {
+    forgetHead(res)
+    const head = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }
+    if (isHttp2(res)) res.writeHead(status, head)
+    else res.writeHead(status, STATUS_CODES[status] ?? 'Error', head) // the app may have set words that cannot be sent
+    res.end(text)
+  } catch (error) {
+    console.error(`The answer ${status} could not be sent:`, error) // whoever rewrites answers throws at this one
+    cutShort(res)
+  }
 }
 
-/** The same, and then the connection ends. */
+/** The same, and then the connection ends; of HTTP/2 the stream alone. */
 export function answerLast(res: ServerResponse, status: number, text: string): void {
   if (!isHttp2(res)) {
     const socket = unwrapSocket(res.req.socket)
@@ -42,6 +47,15 @@ export function answerLast(res: ServerResponse, status: number, text: string): v
     socket.destroySoon = () => closeInHalves(socket) // what Node calls after an answer that is the last one
   }
   answerInstead(res, status, text)
+  if (!isHttp2(res)) return
+  const { stream } = res
+  // Its client need not send the rest (RFC 9113 §8.1). A turn later, or it would overtake the end of the answer.
+  stream.once('finish', () => setImmediate(() => stream.close()))
+}
+
+/** Whether nobody takes the answer any more. */
+export function isGone(res: ServerResponse): boolean {
+  return isHttp2(res) ? res.stream.destroyed : res.destroyed
 }
 
 /** Takes back every header that was set and not sent. */

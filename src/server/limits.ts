@@ -4,8 +4,9 @@
  */
 
 import { type IncomingHttpHeaders, IncomingMessage, type ServerResponse } from 'node:http'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
-import { answerLast, cutShort, type Refusal } from './last-answer.ts'
+import { answerLast, cutShort, isHttp2, type Refusal } from './last-answer.ts'
 import type { NodeListener } from './node-listener.ts'
 
 export interface Limits {
@@ -68,19 +69,21 @@ export function limitsFrom(given: { readonly [name in keyof Limits]?: number | u
  */
 export function refusalOf(req: IncomingMessage, limits: Limits): Refusal | undefined {
   const { rawHeaders, httpVersionMajor, httpVersion, headers, url = '' } = req
-  if (rawHeaders.length > limits.maxHeaders * 2) {
-    return { status: 431, reason: `it has more than ${limits.maxHeaders} header lines` }
+  const isHttp1 = req instanceof IncomingMessage // whatever its first line says
+  let lines = 0
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+    if (isHttp1 || !name.startsWith(':')) lines++
   }
+  if (lines > limits.maxHeaders) return { status: 431, reason: `it has more than ${limits.maxHeaders} header lines` }
   if (url.length > limits.maxTarget) {
     return { status: 414, reason: `its target is longer than ${limits.maxTarget} characters` }
   }
-  const isHttp1 = req instanceof IncomingMessage // whatever its first line says
   if (isHttp1 && httpVersionMajor !== 1) return { status: 505, reason: `it is of HTTP/${httpVersion}` }
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++
-  }
   if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
+  if (hosts === 0 && httpVersion === '1.1') return { status: 400, reason: 'it has no Host header' } // the same
   if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
     return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
   }
@@ -100,11 +103,25 @@ function isOtherHost({ host, ':authority': authority }: IncomingHttpHeaders): bo
 /** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app. */
 export function limited(
   listener: NodeListener,
-  { maxBody, responseTimeout }: Limits,
+  { maxBody, requestTimeout, responseTimeout }: Limits,
+  http2: boolean,
   onExceeded: (req: IncomingMessage, status: number, reason: string) => void,
 ): NodeListener {
-  if (maxBody === Infinity && responseTimeout === Infinity) return listener
+  const timesBodies = http2 && requestTimeout !== Infinity // Node does so for HTTP/1 alone
+  if (maxBody === Infinity && responseTimeout === Infinity && !timesBodies) return listener
   return (req, res) => {
+    if (timesBodies && isHttp2(req) && !req.stream.endAfterHeaders) {
+      const { stream } = req
+      const timer = setTimeout(() => {
+        if (stream.state.remoteClose === 1) return // it is here, and the app has not read it
+        onExceeded(req, 408, 'it did not come in time')
+        if (stream.writableFinished) stream.close()
+        else if (res.headersSent) cutShort(res)
+        else answerForApp(res, 408, 'The request did not come in time.\n')
+      }, requestTimeout)
+      const clear = (): void => clearTimeout(timer)
+      req.once('end', clear).once('close', clear)
+    }
     if (responseTimeout !== Infinity) {
       const timer = setTimeout(() => {
         if (res.headersSent || res.destroyed) return
@@ -115,6 +132,7 @@ export function limited(
     }
     if (maxBody !== Infinity && req.headers['content-length'] === undefined) {
       countBody(req, maxBody, () => {
+        forget(req, res)
         onExceeded(req, 413, `its body is longer than ${maxBody} bytes`)
         if (res.headersSent) cutShort(res)
         else answerForApp(res, 413, 'The body is too long.\n')
@@ -137,6 +155,13 @@ function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void
     onExceeded()
     return true
   }
+}
+
+/** Whoever still reads the body hears of its end with the connection, as Node has it: a whole one would only have come. */
+function forget(req: IncomingMessage, res: ServerResponse): void {
+  const end = (): void => void req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+  if (isHttp2(res)) res.stream.once('close', end)
+  else unwrapSocket(req.socket).once('close', end)
 }
 
 /** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */

@@ -6,6 +6,7 @@
 
 import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
@@ -29,9 +30,14 @@ export interface Listener<B> {
   readonly address: ServerAddress
   /** Which interfaces are listened on, where it is not just one; a clause to follow the address. */
   readonly everywhere: 'every interface' | 'every IPv4 interface' | 'every IPv6 interface' | undefined
-  /** Takes no more connections; those that were handed over are not touched. */
+  /** Takes no more connections; those that were handed over are not touched, and those that wait are reset by the system. */
   close(): void
+  /** Lets those in that wait, and closes then. */
+  closeWhenEmpty(): Promise<void>
 }
+
+/** How many connections are let in at most by a listener that is about to close: as many as may wait. */
+const MOST_AT_THE_END = 2048
 
 /** Where to listen: a bind, or a server of `node:net` that listens already or soon will. */
 export type Target = Bind | Server
@@ -65,7 +71,9 @@ export async function listenOnAll(
         const isTls = options.isTls(bind)
         const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
         const isOurs = !(one instanceof Server)
+        let accepted = 0
         const accept = (socket: Socket): void => {
+          accepted++
           if (!isOurs) asForHttp(socket)
           onConnection(socket, index)
         }
@@ -79,7 +87,17 @@ export async function listenOnAll(
           removePath?.()
           if (server.listening) server.close()
         }
-        listeners.push({ bind, ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }), close })
+        const closeWhenEmpty = async (): Promise<void> => {
+          await nextTurn() // the one that is under way may be past the accepting
+          // Newer versions of Node accept one connection in a turn.
+          for (let turn = 0; turn < MOST_AT_THE_END; turn++) {
+            const before = accepted
+            await nextTurn()
+            if (accepted === before) break
+          }
+          close()
+        }
+        listeners.push({ bind, ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }), close, closeWhenEmpty })
       }
     }
   } catch (error) {
@@ -90,7 +108,7 @@ export async function listenOnAll(
 }
 
 function onAcceptError({ message }: Error): void {
-  process.stderr.write(`A connection could not be accepted: ${message}\n`)
+  console.error(`A connection could not be accepted: ${message}`)
 }
 
 /** A socket as a listening server of `node:http` makes it: clients that have ended their half are still answered. */

@@ -10,7 +10,7 @@ import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { carryFix } from '../request/fetch.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
 import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
-import { answerInstead, cutShort, forgetHead } from './last-answer.ts'
+import { answerInstead, cutShort, forgetHead, isGone } from './last-answer.ts'
 import { sendResponse } from './send-response.ts'
 
 /** A listener of `request` events. */
@@ -112,7 +112,7 @@ function guardStream(req: Http2ServerRequest): void {
 
 /** Whether the handler only heard, while it read or wrote, that the client has hung up: no fault of the app. */
 function isClientGone(error: unknown, res: ServerResponse): boolean {
-  if (!res.destroyed || !(error instanceof Error)) return false
+  if (!isGone(res) || !(error instanceof Error)) return false
   const { name, code } = error as NodeJS.ErrnoException
   return name === 'AbortError' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }

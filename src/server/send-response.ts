@@ -7,7 +7,7 @@
 import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
 import { letGo } from '../request/streams.ts'
-import { isHttp2 } from './last-answer.ts'
+import { isGone, isHttp2 } from './last-answer.ts'
 
 /**
  * Sends it, no faster than it is taken. A body that nobody takes any more is cancelled.
@@ -20,16 +20,16 @@ export async function sendResponse(outgoing: ServerResponse, response: Response)
     return
   }
   const { body } = response
-  if (body === null || outgoing.req.method === 'HEAD' || outgoing.destroyed) {
+  if (body === null || outgoing.req.method === 'HEAD' || isGone(outgoing)) {
     letGo(body)
     writeHead(outgoing, response)
     outgoing.end()
     return
   }
   const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>
-  let isGone = false
+  let hasLeft = false
   const leave = (): void => {
-    isGone = true
+    hasLeft = true
     reader.cancel().catch(() => undefined)
   }
   outgoing.once('close', leave)
@@ -40,7 +40,7 @@ export async function sendResponse(outgoing: ServerResponse, response: Response)
     if (!isHere) outgoing.flushHeaders()
     for (let part = await first; !part.done; part = await reader.read()) {
       if (!outgoing.write(part.value)) await roomIn(outgoing)
-      if (isGone) return
+      if (hasLeft) return
     }
     outgoing.end()
   } catch (error) {

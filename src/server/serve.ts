@@ -72,7 +72,8 @@ async function listen(app: App, options: CheckedOptions): Promise<RunningServer>
     if (!(typeof timeout === 'number' && timeout >= 0)) {
       fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
     }
-    for (const listener of listeners) listener.close()
+    instance.windDown()
+    await Promise.all(listeners.map((listener) => listener.closeWhenEmpty()))
     await instance.stop({ timeout, idle: 'close' })
   }
   return {

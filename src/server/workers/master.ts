@@ -155,7 +155,7 @@ export class Master {
     this.#state = 'stopping'
     for (const { socket } of this.#waiting.splice(0)) socket.destroy()
     const members = [...this.#members]
-    for (const member of members) this.#end(member, 'close')
+    for (const member of members) this.#end(member, 'last-call')
     await Promise.all(members.map(({ ended }) => ended))
   }
 

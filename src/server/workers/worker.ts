@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { Instance } from '../instance.ts'
 import { asForHttp } from '../listen.ts'
+import { outliveErrors } from '../outlive.ts'
 import { useAdhocCertificate } from '../tls.ts'
 import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
 
@@ -46,6 +47,7 @@ export function runWorker(make: MakeInstance, failureOf: (error: unknown) => Boo
       most = made.maxRequests
       instance = made.instance
       tell({ type: 'ready' })
+      outliveErrors(() => tell({ type: 'retire', reason: 'the app threw what nobody caught' }))
     } catch (error) {
       const failure = failureOf(error)
       process.send?.({ type: 'failed', ...failure } satisfies FromWorker, () => process.exit(failure.code))

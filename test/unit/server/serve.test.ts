@@ -303,7 +303,7 @@ describe('a handler', () => {
     const [response] = (await once(req, 'response')) as [IncomingMessage]
     await once(response, 'data')
     req.destroy()
-    await cancelled
+    await expect(cancelled).resolves.toBeUndefined()
   })
 
   it('whose Response has no words for its status has those of HTTP', async () => {
