@@ -6,6 +6,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { constants, createSecureServer, type SecureServerOptions, type ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Limits } from './limits.ts'
 
@@ -35,11 +36,13 @@ type Options = Pick<
 /**
  * A server of both protocols, as clients choose in the handshake of TLS. Its requests are those of `node:http`, or like
  * them.
+ * @param onBusy Is told of a connection that is ended as it makes work without asking for anything.
  */
 export function createHttp2Server(
   options: Options & SecureContextOptions,
   settings: Http1Settings,
   { maxHeaders, headersTimeout, keepAliveTimeout }: Limits,
+  onBusy: (socket: Socket) => void,
 ): Server {
   const server = createSecureServer({
     ...settings,
@@ -54,7 +57,7 @@ export function createHttp2Server(
   })
   server.on('session', (session: ServerHttp2Session) => {
     endIdle(session, headersTimeout, keepAliveTimeout)
-    endBusy(session)
+    endBusy(session, onBusy)
   })
   server.on('sessionError', () => undefined) // it ends that session; its connection may just be gone
   return Object.assign(server as unknown as Server, settings)
@@ -78,14 +81,16 @@ function endIdle(session: ServerHttp2Session, timeToAsk: number, timeToAskAgain:
 }
 
 /** Ends a connection that makes work without asking for anything (CVE-2019-9512, CVE-2019-9515). */
-function endBusy(session: ServerHttp2Session): void {
+function endBusy(session: ServerHttp2Session, onBusy: (socket: Socket) => void): void {
   let since = 0
   let count = 0
   const onProbe = (): void => {
     const now = performance.now()
     if (now - since > PROBE_INTERVAL) [since, count] = [now, 0]
     count++
-    if (count > MAX_PROBES) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    if (count <= MAX_PROBES || session.destroyed) return
+    onBusy(session.socket as Socket)
+    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
   session.on('ping', onProbe)
   session.on('remoteSettings', onProbe)
