@@ -97,7 +97,12 @@ export async function listenOnAll(
           }
           close()
         }
-        listeners.push({ bind, ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }), close, closeWhenEmpty })
+        listeners.push({
+          bind,
+          ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }),
+          close,
+          closeWhenEmpty,
+        })
       }
     }
   } catch (error) {

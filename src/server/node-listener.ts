@@ -41,7 +41,9 @@ function bridge(handler: FetchHandler): NodeListener {
     const response = await handler(request, { incoming, outgoing })
     if (!isFetchResponse(response)) {
       const hint =
-        typeof response === 'function' ? 'is it a factory? Then call it, as in app.js:NAME().' : 'did you forget return?'
+        typeof response === 'function'
+          ? 'is it a factory? Then call it, as in app.js:NAME().'
+          : 'did you forget return?'
       throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: ${hint}`)
     }
     await sendResponse(outgoing, response)

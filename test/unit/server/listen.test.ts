@@ -117,8 +117,8 @@ describe('an address', () => {
     ['tcp:0', 'every IPv4 interface', 'localhost'],
     ['tcp6:0', 'every IPv6 interface', '[::1]'],
     ['127.0.0.1:0', undefined, '127.0.0.1'],
-  ])('%s is told with how far it reaches: %s', async (text, everywhere, host) => {
-    const [listener] = await listenOnAll([parseBind(text)], { isTls: () => false }, (socket) => socket.destroy())
+  ])('%s is told with how far it reaches: %s', async (bind, everywhere, host) => {
+    const [listener] = await listenOnAll([parseBind(bind)], { isTls: () => false }, (socket) => socket.destroy())
     onTestFinished(() => listener?.close())
     expect(listener?.everywhere).toBe(everywhere)
     expect(new URL(listener?.address.url ?? '').hostname).toBe(host)

@@ -69,6 +69,14 @@ describe('addresses', () => {
   })
 })
 
+it('a factory that is served for a handler is told of', async () => {
+  const spy = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  onTestFinished(() => spy.mockRestore())
+  const { port } = await started(async (_name: string) => app)
+  await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
+  expect(spy.mock.calls.flat().map(String).join('\n')).toContain('is it a factory? Then call it')
+})
+
 describe('an app that is late', () => {
   it('is answered for, and may go on as if nothing had happened', async () => {
     const { lines } = muted()
