@@ -121,22 +121,21 @@ export const OPTIONS_ELSEWHERE: readonly OptionsElsewhere[] = [
   {
     options: [
       '--reload',
-      '--watch',
       '--debug',
       '--debugger',
       '--use-reloader',
-      '--reload-dir',
-      '--reload-include',
       '--reload-exclude',
       '--reload-engine',
-      '--reload-extra-file',
-      '--extra-files',
       '--exclude-patterns',
       '--py-autoreload',
       '--touch-reload',
       '--with-threads',
     ],
     here: 'write --dev while you write the app, which watches what it loads; send SIGHUP to load it anew',
+  },
+  {
+    options: ['--reload-dir', '--reload-include', '--reload-extra-file', '--extra-files'],
+    here: 'write --dev --watch PATH for what is no code, a file or a folder',
   },
   {
     options: ['--certfile', '--keyfile', '--ssl-certfile', '--ssl-keyfile', '--certificate', '--private-key'],

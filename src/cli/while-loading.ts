@@ -24,7 +24,9 @@ export async function whileLoading<T>(name: string, exitCode: number, load: () =
     say(`proxyfix: ${what} ended the process while it was loaded, by process.exit(${code})${place}.`)
     process.exitCode = exitCode
   }
+  const onThrow = (): void => void process.once('exit', () => (process.exitCode = exitCode)) // Node tells what it was
   process.on('exit', onExit)
+  process.on('uncaughtExceptionMonitor', onThrow)
   const timer = setTimeout(() => {
     say(`${what} is still being loaded: it may await something that never comes.`)
   }, LONG).unref()
@@ -40,6 +42,7 @@ export async function whileLoading<T>(name: string, exitCode: number, load: () =
   } finally {
     clearTimeout(timer)
     process.off('exit', onExit)
+    process.off('uncaughtExceptionMonitor', onThrow)
   }
 }
 

@@ -26,6 +26,7 @@ export interface ConfigFile {
  *
  * @param options.file Which file to read instead; it must exist.
  * @param options.names Every option that there is.
+ * @param options.trustNames Those of `proxyFix`, which stand in an object of their own.
  * @param options.cwd Where to look. Default: the working directory.
  * @returns `undefined` when there is none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, saying what was wrong; its `cause` is what the file threw.
@@ -34,8 +35,9 @@ export async function loadConfigFile(options: {
   readonly cwd?: string
   readonly file?: string
   readonly names: readonly string[]
+  readonly trustNames?: readonly string[]
 }): Promise<ConfigFile | undefined> {
-  const { cwd = process.cwd(), names } = options
+  const { cwd = process.cwd(), names, trustNames = [] } = options
   const file = options.file === undefined ? findIn(cwd) : named(options.file, cwd)
   if (file === undefined) return undefined
   const path = options.file ?? basename(file)
@@ -50,6 +52,9 @@ export async function loadConfigFile(options: {
   const { $schema: _, ...given } = await settled(members, `What ${path} exports could not be read`, CODE) // for editors
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown === undefined) return { file, settings: given }
+  if (trustNames.includes(unknown)) {
+    fail(`${path} sets ${show(unknown)} in the wrong place: write proxyFix: { ${unknown}: … }.`)
+  }
   const near = nearest(unknown, names)
   fail(
     `${path} sets ${show(unknown)}, which is no option: ${near === undefined ? `there are ${names.join(', ')}.` : `did you mean ${show(near)}?`}`,
@@ -111,15 +116,17 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
  *
  * @param options.file Which file to read; it must exist. Absent: `.env` in the folder, if there is one.
  * @param options.cwd Default: the working directory.
+ * @returns The names of those that it has set.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the file cannot be read.
  */
-export function loadEnvironmentFile(options: { readonly cwd?: string; readonly file?: string } = {}): void {
+export function loadEnvironmentFile(options: { readonly cwd?: string; readonly file?: string } = {}): string[] {
   const { cwd = process.cwd(), file } = options
   const path = resolve(cwd, file ?? '.env')
-  if (file === undefined && !existsSync(path)) return
+  if (file === undefined && !existsSync(path)) return []
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
     fail(`${file ?? '.env'} is a folder: give a file of variables.`)
   }
+  const before = new Set(Object.keys(process.env))
   try {
     process.loadEnvFile(path)
   } catch (error) {
@@ -130,4 +137,5 @@ export function loadEnvironmentFile(options: { readonly cwd?: string; readonly f
         : `${file ?? '.env'} cannot be read: ${summaryOf(error)}.`,
     )
   }
+  return Object.keys(process.env).filter((name) => !before.has(name))
 }

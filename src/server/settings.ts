@@ -3,6 +3,7 @@
  * the names in a config file and the help are all made. A duration without a unit is in seconds, a size in bytes.
  */
 
+import { availableParallelism } from 'node:os'
 import { fail, show } from '../trust/error.ts'
 
 export type SettingKind = 'text' | 'list' | 'flag' | 'count' | 'duration' | 'size'
@@ -20,8 +21,10 @@ export interface Setting {
   readonly group: 'What and where' | 'Processes' | 'TLS and proxies' | 'Logs, health, files' | 'Limits'
   /** The least that a number can be. @default 0 */
   readonly least?: number
-  /** Said to whoever gives a value that cannot be; a clause. */
-  readonly hint?: string
+  /** The most that a number can be, and what whoever gives more may have meant. */
+  readonly most?: readonly [number, hint: string]
+  /** Words that stand for numbers. */
+  readonly words?: Readonly<Record<string, () => number>>
   /** Where it makes sense. @default everywhere */
   readonly only?: 'command'
 }
@@ -36,6 +39,7 @@ export interface Settings {
   readonly dotenv?: string
   readonly pid?: string
   readonly dev?: boolean
+  readonly watch?: readonly string[]
   readonly workers?: number
   readonly timeout?: number
   readonly gracefulTimeout?: number
@@ -61,6 +65,9 @@ export interface Settings {
 }
 
 export type SettingName = keyof Settings
+
+/** More processes than this were meant to be a port. */
+export const MOST_WORKERS = 256
 
 const WHERE = 'What and where'
 const PROCESSES = 'Processes'
@@ -124,14 +131,25 @@ export const SETTINGS: readonly Setting[] = [
     help: 'for development: starts the app anew when a file changes, shows errors to this machine, logs requests',
   },
   {
+    name: 'watch',
+    kind: 'list',
+    value: 'PATH',
+    group: WHERE,
+    help: 'with --dev: a file or a folder to watch beside the code, whatever is in it; more than once for several',
+  },
+  {
     name: 'workers',
     kind: 'count',
     short: 'w',
     value: 'N',
     group: PROCESSES,
     least: 1,
-    hint: 'as in -w "$(nproc)" for one on each core',
-    help: 'processes that serve, under one that watches over them; -p is the same (default: $WEB_CONCURRENCY, else this process alone)',
+    most: [
+      MOST_WORKERS,
+      'for a port write -b :PORT for every interface, or -b HOST:PORT, and for a pid file --pid FILE',
+    ],
+    words: { auto: availableParallelism },
+    help: "processes that serve, under one that watches over them, 'auto' for one for each processor; -p is the same (default: $WEB_CONCURRENCY, else this process alone)",
   },
   {
     name: 'timeout',
@@ -292,19 +310,31 @@ export function flagOf(name: string): string {
 /** The app can be set as well, though it is no flag. */
 export const APP: Setting = { name: 'app', kind: 'text', group: WHERE, help: 'MODULE[:EXPORT]' }
 
+/** Node's timers go no further, and those that are set to more ring at once. */
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000)
+
 /**
  * Reads a setting from text, as a flag or a variable has it.
  * @param label What the message calls it.
  */
-export function readSetting({ kind, least = 0, hint }: Setting, texts: readonly string[], label: string): unknown {
+export function readSetting(
+  { kind, words, least = 0, most }: Setting,
+  texts: readonly string[],
+  label: string,
+): unknown {
   const text = texts[0] ?? ''
   if (kind === 'list') return texts
   if (kind === 'text') return text === '' ? fail(`${label} is empty: give it a value, or leave it out.`) : text
   if (kind === 'flag') return readFlag(text, label)
-  const value = kind === 'count' ? wholeNumber(text) : kind === 'size' ? size(text) : duration(text)
-  if (value !== undefined && value >= least) return value
-  const wanted = [WANTED[kind], ...(least > 0 ? [`${least} or more`] : []), ...(hint === undefined ? [] : [hint])]
-  fail(`${label} takes ${wanted.join(', ')}, not ${show(text)}.`)
+  const word = words !== undefined && Object.hasOwn(words, text) ? words[text] : undefined
+  const value = word?.() ?? (kind === 'count' ? wholeNumber(text) : kind === 'size' ? size(text) : duration(text))
+  if (kind === 'duration' && value !== undefined && value > MOST_SECONDS) {
+    fail(`${label} takes ${MOST_SECONDS} seconds at most, which is 24 days, not ${show(text)}.`)
+  }
+  if (value !== undefined && value >= least && value <= (most?.[0] ?? Infinity)) return value
+  const range = most ? `, ${least} to ${most[0]}` : least > 0 ? `, ${least} or more` : ''
+  const alternatives = words === undefined ? '' : `, or ${Object.keys(words).map(show).join(', ')}`
+  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${most ? `: ${most[1]}` : ''}.`)
 }
 
 const WANTED = {
@@ -318,7 +348,8 @@ export function checkSetting(setting: Setting, value: unknown, label: string): u
   const { kind } = setting
   if (kind === 'list') {
     const list = [value].flat()
-    if (list.every((one) => typeof one === 'string') && list.length > 0) return list
+    if (list.length === 0) fail(`${label} is an empty list: give at least one, or leave it out.`)
+    if (list.every((one) => typeof one === 'string')) return list
     fail(`${label} must be text or a list of texts, not ${show(value)}.`)
   }
   if (kind === 'flag')
