@@ -176,7 +176,7 @@ describe.each([
         })(),
       ])
       listening.close()
-      expect(said).toMatch(/^Listening on http:\S+/)
+      expect(said).toMatch(/^Listening on http:\S+/m)
       expect((await ask({ to: /http:\S+/.exec(said)?.[0] ?? '', host: 'a' })).status).toBe(200)
     } finally {
       child.kill('SIGTERM')
