@@ -15,7 +15,7 @@ import { run } from './lib/run.mjs'
 
 /** What commands and `proxyfix/auto` share: not all of them serve, and need all that a server is made of. */
 const COMMON =
-  /\/src\/(cli\/(arguments|flags|trust-options|usage-error)|server\/(app-stack|environment|node|settings))\.ts$/
+  /\/src\/(cli\/(arguments|flags|signals|trust-options|usage-error)|server\/(app-stack|environment|node|settings))\.ts$/
 
 try {
   rmSync(inProject('dist'), { recursive: true, force: true })

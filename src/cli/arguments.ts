@@ -23,13 +23,13 @@ export interface Arguments {
 }
 
 /**
- * @param foreign What to say of options that people know from elsewhere, by their names without hyphens.
+ * @param elsewhere What to say of an option that people know from elsewhere, by its name without hyphens; a clause.
  * @throws UsageError for an unknown option, a missing or superfluous value, or one option typed twice.
  */
 export function readArguments(
   args: readonly string[],
   shapes: OptionShapes,
-  foreign: ReadonlyMap<string, string> = new Map(),
+  elsewhere: (name: string) => string | undefined = () => undefined,
 ): Arguments {
   const { tokens, positionals } = parseArgs({
     args: [...args],
@@ -43,12 +43,7 @@ export function readArguments(
     if (token.kind !== 'option') continue
     const { name, rawName, value, inlineValue } = token
     const shape = shapes.get(name)
-    if (shape === undefined) {
-      const hint = foreign.get(name)
-      throw new UsageError(
-        hint === undefined ? unknownOption(rawName, name, shapes) : `There is no option ${rawName}: ${hint}`,
-      )
-    }
+    if (shape === undefined) throw new UsageError(unknownOption(rawName, name, shapes, elsewhere(name)))
     if (shape.type === 'boolean' && value !== undefined) throw new UsageError(`The option ${rawName} takes no value.`)
     // Another option is not its value: the value of `--trust $PROXIES --json` is missing when that variable is empty.
     const isMissing = value === undefined || (inlineValue === false && isOption(value))
@@ -65,17 +60,13 @@ function isOption(text: string): boolean {
   return /^-[^\d]/.test(text)
 }
 
-function unknownOption(rawName: string, name: string, shapes: OptionShapes): string {
-  const hint = ADDRESS_NAMES.has(name) ? addressHint(shapes) : nameHint(name, shapes)
-  return `There is no option ${rawName}: ${hint ?? 'try --help.'}`
+function unknownOption(rawName: string, name: string, shapes: OptionShapes, here: string | undefined): string {
+  if (here !== undefined) return `There is no option ${rawName}: ${here}.`
+  return `There is no option ${rawName}: ${ADDRESS_NAMES.has(name) ? 'try --help.' : (nameHint(name, shapes) ?? 'try --help.')}`
 }
 
-/** How other servers take an address: nearest is an option that believes a header, which is not what is meant. */
+/** Nearest to how servers take an address is an option that believes a header, which is not what is meant. */
 const ADDRESS_NAMES: ReadonlySet<string> = new Set(['port', 'p', 'host'])
-
-function addressHint(shapes: OptionShapes): string | undefined {
-  return shapes.has('bind') ? 'write -b :PORT for every interface, or -b HOST:PORT.' : undefined
-}
 
 function nameHint(name: string, shapes: OptionShapes): string | undefined {
   const plain = name.toLowerCase().replaceAll(/[_-]/g, '')

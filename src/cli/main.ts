@@ -6,6 +6,7 @@ import { appStack } from '../server/app-stack.ts'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { inFlags } from './flags.ts'
+import { heedSignals } from './signals.ts'
 import { say, UsageError } from './usage-error.ts'
 
 const HELP = `Usage: proxyfix COMMAND [OPTION]...
@@ -17,11 +18,16 @@ Commands:
 proxyfix COMMAND --help says more; proxyfix --version tells the version.
 `
 
-/** Each is loaded when it is asked for. */
+/** Loaded when they are asked for. */
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
-  ['serve', async (args) => await (await import('./serve.ts')).serveCommand(args)],
+  ['serve', serve],
   ['explain', async (args) => await (await import('./explain.ts')).explainCommand(args)],
 ])
+
+async function serve(args: readonly string[]): Promise<void> {
+  const heeding = heedSignals() // first, as what serves takes its time to load
+  await (await import('./serve.ts')).serveCommand(args, heeding)
+}
 
 const USAGE = 2
 const EXIT_CODES: Readonly<Record<ProxyFixErrorCode, number>> = {

@@ -1,19 +1,29 @@
 /** How shall it be served? What was typed counts before what the environment says, and that before the config file. */
 
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { loadConfigFile, loadEnvironmentFile } from '../server/config-file.ts'
-import { completed, settingsFrom } from '../server/environment.ts'
+import { completed, settingsFrom, TRUST_NAMES } from '../server/environment.ts'
 import { limitsFrom } from '../server/limits.ts'
-import type { ServeOptions } from '../server/options.ts'
-import { APP, checkSetting, flagOf, readSetting, type Setting, type Settings, SETTINGS } from '../server/settings.ts'
+import { type CheckedOptions, checkServeOptions, type ServeOptions } from '../server/options.ts'
+import {
+  APP,
+  checkSetting,
+  flagOf,
+  readSetting,
+  type Setting,
+  type Settings,
+  SETTINGS,
+  variableOf,
+} from '../server/settings.ts'
 import { hasPassedSockets } from '../server/systemd.ts'
-import { fail, show } from '../trust/error.ts'
+import { fail, ProxyFixError, show } from '../trust/error.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { type Arguments, type OptionShape, type OptionShapes, readArguments } from './arguments.ts'
-import { FOREIGN_OPTIONS } from './foreign-options.ts'
+import { inWords, type Source } from './flags.ts'
+import { elsewhere } from './foreign-options.ts'
 import { TRUST_SHAPES, typedTrust } from './trust-options.ts'
 import { UsageError } from './usage-error.ts'
+import { whileLoading } from './while-loading.ts'
 
 /** What is to be done, with every source looked at. */
 export interface ServeSettings {
@@ -21,6 +31,10 @@ export interface ServeSettings {
   readonly proxyFix: ProxyFixOptions | undefined
   /** The config file that was read. */
   readonly configFile: string | undefined
+  /** The variables that a file of them has set. */
+  readonly fileVariables: readonly string[]
+  /** Where each option was set, which names it as whoever set it does. */
+  readonly sources: ReadonlyMap<string, Source>
 }
 
 const FLAGS_ONLY: readonly (readonly [string, OptionShape])[] = [
@@ -37,13 +51,12 @@ const SHAPES: OptionShapes = new Map<string, OptionShape>([
 ])
 
 /** A flag that another source may have set can be taken back. */
-function shapesOf({ name, kind, short, aliases }: Setting): [string, OptionShape][] {
+function shapesOf({ name, kind, short }: Setting): [string, OptionShape][] {
   const flag = flagOf(name)
   const shape: OptionShape = {
     type: kind === 'flag' ? 'boolean' : 'string',
     ...(short !== undefined && { short }),
     ...(kind === 'list' && { multiple: true }),
-    ...(aliases !== undefined && { aliases }),
   }
   return kind === 'flag'
     ? [
@@ -53,48 +66,106 @@ function shapesOf({ name, kind, short, aliases }: Setting): [string, OptionShape
     : [[flag, shape]]
 }
 
-/** More processes than this were meant to be a port. */
-const MOST_PROCESSES = 256
+const WORKERS = SETTINGS.find(({ name }) => name === 'workers')! // as the table has it
 
 export function readServeArguments(args: readonly string[]): Arguments {
-  const given = readArguments(args, SHAPES, FOREIGN_OPTIONS)
+  const given = readArguments(args, SHAPES, elsewhere)
   typedTrust(given) // first: what is one too many may be the rest of a secret, and is repeated
   const [, extra] = given.positionals
   if (extra !== undefined) throw new UsageError(`One module is served at a time: '${extra}' is one too many.`)
+  const workers = given.options.get('workers')?.[0]
+  if (workers !== undefined && workers !== 'auto' && /^[a-z_]/i.test(workers)) {
+    throw new UsageError(
+      `The option -w takes a number of workers, not '${workers}': give the module as the last argument, as in app.js:app.`,
+    )
+  }
   const processes = given.options.get('processes')?.[0]
   if (processes === undefined) return given
   if (given.options.has('workers')) throw new UsageError('The options -w and -p mean the same: give one of them.')
-  if (!(Number(processes) <= MOST_PROCESSES)) {
-    throw new UsageError(
-      `The option -p takes a number of processes, as -w does, not '${processes}': for a port write -b :PORT for every interface, or -b HOST:PORT.`,
-    )
-  }
+  readSetting(WORKERS, [processes], 'The option -p')
   return { ...given, options: new Map([...given.options, ['workers', [processes]]]) }
 }
 
 /**
  * Looks at every source. It changes into the folder of `--chdir`, and sets the variables of a file of them.
+ * @param decided What the process that listens has made of them: a worker does not judge again what is not its own.
  * @throws UsageError, or ProxyFixError `ERR_PROXYFIX_OPTION`, for what cannot be meant.
  */
-export async function serveSettings(given: Arguments): Promise<ServeSettings> {
+export async function serveSettings(given: Arguments, decided: Settings = {}): Promise<ServeSettings> {
   const typed = typedSettings(given)
-  const folder = typed.chdir ?? process.env['PROXYFIX_CHDIR']
+  const early = settingsFrom(process.env).settings
+  const folder = typed.chdir ?? early.chdir
   if (folder !== undefined) changeFolder(folder)
-  const isDev = typed.dev ?? process.env['PROXYFIX_DEV'] === 'true'
-  const envFile = typed.dotenv ?? process.env['PROXYFIX_DOTENV']
-  if (envFile !== undefined || (isDev && existsSync('.env'))) loadEnvironmentFile({ file: envFile ?? '.env' })
+  const isDev = typed.dev ?? early.dev
+  const envFile = typed.dotenv ?? early.dotenv
+  let fileVariables = envFile !== undefined || isDev === true ? loadVariables(envFile) : []
 
-  const { settings: set, trust } = settingsFrom(process.env)
-  const config = typed.config ?? set.config
-  const file = await loadConfigFile({
-    names: ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)],
-    ...(config !== undefined && { file: config }),
+  let fromVariables = settingsFrom(process.env)
+  const config = typed.config ?? fromVariables.settings.config
+  const names = ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)]
+  const which = { names, trustNames: TRUST_NAMES, ...(config !== undefined && { file: config }) }
+  const file = await asWritten(() => whileLoading(config ?? 'The config file', 2, () => loadConfigFile(which)))
+  const written = await asWritten(() => fileSettings(file?.settings ?? {}))
+  if ((isDev ?? written.settings.dev) === true && fileVariables.length === 0 && envFile === undefined) {
+    fileVariables = loadVariables()
+    fromVariables = settingsFrom(process.env)
+  }
+
+  const { settings: set, trust } = fromVariables
+  const typedOfTrust = defined(typedTrust(given))
+  const sources = new Map<string, Source>()
+  const bySource = { file: written, variable: fromVariables, typed: { settings: typed, trust: typedOfTrust } } as const
+  for (const [source, one] of Object.entries(bySource)) {
+    for (const name of [...Object.keys(one.settings), ...Object.keys(one.trust)]) sources.set(name, source as Source)
+  }
+  const wanted = withoutWorkersOf({ ...written.settings, ...set, ...typed }, sources)
+  const settings = withDefaults({ ...wanted, ...decided })
+  return inTheirWords(sources, () => {
+    check(settings, sources)
+    const proxyFix = completed({ ...written.trust, ...trust, ...typedOfTrust })
+    return { settings, proxyFix, configFile: file?.file, fileVariables, sources }
   })
-  const written = fileSettings(file?.settings ?? {})
-  const settings = withDefaults({ ...written.settings, ...set, ...typed })
-  check(settings)
-  const proxyFix = completed({ ...written.trust, ...trust, ...defined(typedTrust(given)) })
-  return { settings, proxyFix, configFile: file?.file }
+}
+
+/** What a config file is said to be is said in its own words. */
+async function asWritten<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw error instanceof ProxyFixError ? new UsageError(error.message) : error
+  }
+}
+
+/** What is said about options that several sources have set. */
+function inTheirWords<T>(sources: ServeSettings['sources'], judge: () => T): T {
+  try {
+    return judge()
+  } catch (error) {
+    const isOption = error instanceof ProxyFixError && error.code === 'ERR_PROXYFIX_OPTION'
+    throw isOption ? new UsageError(inWords(error.message, sources)) : error
+  }
+}
+
+/** The variables that a file sets; absent: `.env`, if there is one. */
+function loadVariables(file?: string): string[] {
+  const names = loadEnvironmentFile(file === undefined ? {} : { file })
+  const late = names.find((name) => name === variableOf('chdir') || name === variableOf('dotenv'))
+  if (late === undefined) return names
+  throw new UsageError(
+    `The variable ${late} does nothing in ${file ?? '.env'}, which is read later: leave it out there.`,
+  )
+}
+
+/** Who develops has one process, whatever a source says of workers that counts less. */
+function withoutWorkersOf(settings: Settings, sources: Map<string, Source>): Settings {
+  if (settings.dev !== true) return settings
+  const isOverruled = (name: string): boolean => rankOf(sources.get(name)) < rankOf(sources.get('dev'))
+  const overruled = new Set<string>(['workers', ...OF_WORKERS].filter(isOverruled))
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !overruled.has(name)))
+}
+
+function rankOf(source: Source | undefined): number {
+  return source === undefined ? 0 : ['file', 'variable', 'typed'].indexOf(source) + 1
 }
 
 function typedSettings({ options, positionals }: Arguments): Settings {
@@ -133,8 +204,7 @@ function withDefaults(settings: Settings): Settings {
   const bind = settings.bind ?? [usualBind(settings.dev === true)]
   const concurrency = process.env['WEB_CONCURRENCY']
   if (settings.workers !== undefined || settings.dev === true || !concurrency) return { ...settings, bind }
-  if (/^[1-9]\d{0,3}$/.test(concurrency)) return { ...settings, bind, workers: Number(concurrency) }
-  fail(`The variable WEB_CONCURRENCY must be a number of processes, 1 or more, not ${show(concurrency)}.`)
+  return { ...settings, bind, workers: readSetting(WORKERS, [concurrency], 'The variable WEB_CONCURRENCY') as number }
 }
 
 function usualBind(isDev: boolean): string {
@@ -148,13 +218,14 @@ function usualBind(isDev: boolean): string {
 /** Settings that mean nothing unless there are workers. */
 const OF_WORKERS = ['maxRequests', 'maxRequestsJitter', 'timeout'] as const
 
-function check(settings: Settings): void {
+function check(settings: Settings, sources: ServeSettings['sources']): void {
   const { cert, key, dev, workers, maxRequests, maxRequestsJitter, accessLog, accessLogFormat } = settings
   if (cert === 'adhoc' && key !== undefined) fail("The option key is not used when cert is 'adhoc': leave it out.")
   if (cert !== undefined && cert !== 'adhoc' && key === undefined) fail('The option cert needs the option key as well.')
   if (key !== undefined && cert === undefined) fail('The option key needs the option cert as well.')
   if (dev === true && workers !== undefined)
-    fail('The options dev and workers cannot be set both: --dev runs one process.')
+    fail('The options dev and workers cannot be set both: who develops has one process.')
+  if (sources.get('watch') === 'typed' && dev !== true) fail('The option watch does nothing alone: set dev as well.')
   const idle = workers === undefined ? OF_WORKERS.find((name) => settings[name] !== undefined) : undefined
   if (idle !== undefined)
     fail(`The option ${idle} is about workers, and there are none: set workers as well, as in -w 1.`)
@@ -173,6 +244,14 @@ function changeFolder(folder: string): void {
     const reason = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is no folder' : message
     throw new UsageError(`Cannot change to the folder '${resolve(folder)}': ${reason}.`)
   }
+}
+
+/**
+ * The options of the server, checked.
+ * @throws UsageError for an option that cannot be, in the words of whoever set it.
+ */
+export function serverOptions(all: ServeSettings): CheckedOptions {
+  return inTheirWords(all.sources, () => checkServeOptions(serveOptionsOf(all)))
 }
 
 /** The options of the server that the settings stand for. */

@@ -3,70 +3,79 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateOf, createInstance } from '../server/instance.ts'
-import { isEveryInterface, type Listener, listenOnAll } from '../server/listen.ts'
-import { loadApp } from '../server/load-app.ts'
-import { type CheckedOptions, checkServeOptions } from '../server/options.ts'
+import { type Listener, listenOnAll } from '../server/listen.ts'
+import { loadApp, type LoadedApp } from '../server/load-app.ts'
+import type { CheckedOptions } from '../server/options.ts'
+import { outliveErrors, outliveReaders } from '../server/outlive.ts'
 import { writePidFile } from '../server/pid-file.ts'
 import type { Bind } from '../server/bind.ts'
 import { feedWatchdog, notifySystemd } from '../server/systemd.ts'
 import { adhocCertificate } from '../server/tls.ts'
-import { BootError, Master } from '../server/workers/master.ts'
-import { inFlags } from './flags.ts'
+import { Master } from '../server/workers/master.ts'
+import { BootError } from '../server/workers/pool.ts'
+import { checkConfig } from './check-config.ts'
+import { inWords } from './flags.ts'
 import { printConfig } from './print-config.ts'
 import { serveHelp } from './serve-help.ts'
-import {
-  milliseconds,
-  readServeArguments,
-  serveOptionsOf,
-  type ServeSettings,
-  serveSettings,
-} from './serve-settings.ts'
+import { milliseconds, readServeArguments, serverOptions, type ServeSettings, serveSettings } from './serve-settings.ts'
+import type { Heeding, Served } from './signals.ts'
 import { say, UsageError } from './usage-error.ts'
+import { whileLoading } from './while-loading.ts'
 
-/** What serves, one process or several; what signals ask for. */
-interface Served {
-  readonly listeners: readonly Listener<Bind | undefined>[]
-  windDown(): void
-  stop(): Promise<void>
-  kill(): Promise<void>
-  reload(): void
-  reopenLogs(): void
-  resize(by: 1 | -1): void
-}
-
-export async function serveCommand(args: readonly string[]): Promise<void> {
+export async function serveCommand(args: readonly string[], heeding: Heeding): Promise<void> {
+  outliveReaders()
   const cwd = process.cwd()
   const given = readServeArguments(args)
   if (given.options.has('help')) return void process.stdout.write(serveHelp())
   const all = await serveSettings(given)
-  const { settings } = all
-  const options = checkServeOptions(serveOptionsOf(all))
+  const options = serverOptions(all)
   if (given.options.has('print-config')) return printConfig(all)
-  const { app } = settings
+  const { app, pid } = all.settings
   if (app === undefined) {
     throw new UsageError('The module of the app is missing: write proxyfix serve MODULE, as in app.js:app.')
   }
   if (given.options.has('check-config')) {
-    createInstance(await loadApp(app), { ...options, accessLog: undefined })
+    await checkConfig(all.settings, options)
+    createInstance(await load(app), { ...options, accessLog: undefined })
     say('Everything can be read, and the app be loaded')
     process.exit(0) // whatever the app has begun
   }
-  const isSeveral = settings.workers !== undefined || settings.dev === true
-  const served = isSeveral ? await byWorkers(all, options, { args, cwd }) : await alone(app, options, all)
-  if (settings.pid !== undefined) writePidFile(settings.pid)
-  announce(served.listeners, options)
+  if (pid !== undefined) writePidFile(pid) // before anything is served by a second one
+  const start: Start = { all, options, heeding, args, cwd }
+  const listeners = isSeveral(all) ? await byWorkers(start) : await alone(app, start)
+  announce(listeners, options, all)
   notifySystemd('READY=1')
   feedWatchdog()
 }
 
+/** What there is to start from. */
+interface Start {
+  readonly all: ServeSettings
+  readonly options: CheckedOptions
+  readonly heeding: Heeding
+  /** What was typed, and where. */
+  readonly args: readonly string[]
+  readonly cwd: string
+}
+
+type Listeners = readonly Listener<Bind | undefined>[]
+
+function isSeveral({ settings }: ServeSettings): boolean {
+  return settings.workers !== undefined || settings.dev === true
+}
+
+async function load(app: string): Promise<LoadedApp> {
+  return await whileLoading(app, 4, () => loadApp(app))
+}
+
 /** Where what listens may be asked, and what is dangerous about it. */
-function announce(listeners: Served['listeners'], { policy }: CheckedOptions): void {
-  const lines = listeners.map(({ address: { url, address } }) => {
-    return `Listening on ${url}${isEveryInterface(address) ? ' and every interface' : ''} (pid ${process.pid})`
+function announce(listeners: Listeners, { policy }: CheckedOptions, { sources }: ServeSettings): void {
+  const lines = listeners.map(({ address: { url }, everywhere }) => {
+    return `Listening on ${url}${everywhere === undefined ? '' : ` and ${everywhere}`} (pid ${process.pid})`
   })
   say(lines.join('\n'))
   if (policy === undefined || listeners.every(({ address }) => isLocal(address.address))) return
-  for (const warning of policy.warnings) say(`Warning: ${inFlags(warning)}`)
+  for (const warning of policy.warnings) say(`Warning: ${inWords(warning, sources)}`)
 }
 
 /** Whether nobody from another machine can get there. */
@@ -75,14 +84,16 @@ function isLocal(address: string): boolean {
 }
 
 /** Serves in this process. */
-async function alone(app: string, options: CheckedOptions, { settings }: ServeSettings): Promise<Served> {
-  const instance = createInstance(await loadApp(app), options)
+async function alone(app: string, { all, options, heeding }: Start): Promise<Listeners> {
+  const instance = createInstance(await load(app), options)
   const listeners = await listenOnAll(options.targets, listening(options), instance.take)
-  const timeout = milliseconds(settings.gracefulTimeout ?? 30)
+  const { gracefulTimeout = 30, shutdownDelay = 0 } = all.settings
   const served: Served = {
-    listeners,
     windDown: instance.windDown,
-    stop: async () => await instance.stop({ timeout, idle: 'close' }),
+    stop: async () => {
+      await closeAll(listeners)
+      await instance.stop({ timeout: milliseconds(gracefulTimeout), idle: 'last-call' })
+    },
     kill: async () => undefined,
     reload: () => {
       try {
@@ -96,8 +107,14 @@ async function alone(app: string, options: CheckedOptions, { settings }: ServeSe
     reopenLogs: instance.reopenLogs,
     resize: () => say('There are no workers, as -w was not given'),
   }
-  heedSignals(served, settings.shutdownDelay)
-  return served
+  heeding.serve(served, milliseconds(shutdownDelay))
+  outliveErrors()
+  return listeners
+}
+
+/** Takes no more connections, but those that the system has made already: whoever has them may have asked. */
+async function closeAll(listeners: Listeners): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.closeWhenEmpty()))
 }
 
 function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
@@ -105,58 +122,58 @@ function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
 }
 
 /** Listens in this process, and serves in others. */
-async function byWorkers(
-  { settings, configFile }: ServeSettings,
-  options: CheckedOptions,
-  start: { readonly args: readonly string[]; readonly cwd: string },
-): Promise<Served> {
-  const dev = settings.dev === true ? await developing(configFile) : undefined
+async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<Listeners> {
+  const { settings, fileVariables } = all
+  const { workers = 1, timeout = 30, gracefulTimeout = 30, shutdownDelay = 0 } = settings
+  const dev = settings.dev === true ? await developing(all) : undefined
   const usesAdhoc = options.tls === 'adhoc'
-  // Before the workers are there, so that a port in use is told at once; who connects meanwhile waits.
-  let master: Master | undefined
-  const listeners = await listenOnAll(options.targets, { ...listening(options), paused: true }, (socket, index) =>
-    master!.take(socket, index),
-  )
-  master = new Master({
+  const master = new Master({
     exec: fileURLToPath(new URL('../cli/worker.js', import.meta.url)),
-    ...start,
-    workers: settings.workers ?? 1,
+    args,
+    cwd,
+    workers,
     start: { type: 'start', bind: settings.bind ?? [], ...(usesAdhoc && { adhoc: adhocCertificate() }) },
-    timeout: dev ? 0 : milliseconds(settings.timeout ?? 30), // a program that is debugged stands still
-    gracefulTimeout: dev ? 500 : milliseconds(settings.gracefulTimeout ?? 30),
+    timeout: dev ? 0 : milliseconds(timeout), // a program that is debugged stands still
+    gracefulTimeout: dev ? 500 : milliseconds(gracefulTimeout),
     oldFirst: dev !== undefined,
-    ...(dev && { env: dev.env, onMessage: dev.onMessage }),
+    // Each worker reads the file of variables for itself, and what it says by then.
+    env: { ...Object.fromEntries(fileVariables.map((name) => [name, undefined])), ...dev?.env },
+    ...(dev && { onMessage: dev.onMessage }),
     say,
   })
-  const running = master
+  // Before the workers are there, so that a port in use is told at once; who connects meanwhile waits.
+  const listeners = await listenOnAll(options.targets, { ...listening(options), paused: true }, (socket, index) =>
+    master.take(socket, index),
+  )
   dev?.onChange((file) => {
     say(`${file} has changed: starting anew`)
-    void running.reload()
+    master.reload()
   })
   const served: Served = {
-    listeners,
-    windDown: () => running.windDown(),
-    stop: async () => await running.stop(),
-    kill: async () => await running.kill(),
+    windDown: () => master.windDown(),
+    stop: async () => {
+      await closeAll(listeners)
+      await master.stop()
+    },
+    kill: async () => await master.kill(),
     reload: () => {
       say('Reloading')
-      void running.reload()
+      master.reload()
     },
-    reopenLogs: () => running.reopenLogs(),
-    resize: (by) => running.resize(by),
+    reopenLogs: () => master.reopenLogs(),
+    resize: (by) => master.resize(by),
   }
-  const isStopping = heedSignals(served, settings.shutdownDelay)
+  heeding.serve(served, milliseconds(shutdownDelay))
   try {
-    await running.boot()
+    await master.boot()
   } catch (error) {
-    if (isStopping()) return await new Promise(() => undefined) // a signal came first, and ends the process
     for (const listener of listeners) listener.close()
     if (!(error instanceof BootError)) throw error
     say(`proxyfix: ${error.failure.message}`)
     if (error.failure.stack !== undefined) say(error.failure.stack)
     process.exit(error.failure.code)
   }
-  return served
+  return listeners
 }
 
 /** What `--dev` adds: the app's files are watched, those that it loads from elsewhere too. */
@@ -167,7 +184,7 @@ interface Developing {
 }
 
 /** None of it is loaded by a server that is not in development. */
-async function developing(configFile: string | undefined): Promise<Developing> {
+async function developing({ configFile, settings }: ServeSettings): Promise<Developing> {
   const { refuseInProduction } = await import('../server/dev/production.ts')
   const { loadedFiles, REPORT_LOADED } = await import('../server/dev/loaded-files.ts')
   const { watchFiles } = await import('../server/dev/watch.ts')
@@ -176,6 +193,7 @@ async function developing(configFile: string | undefined): Promise<Developing> {
   const watching = watchFiles({
     root: process.cwd(),
     ...(configFile !== undefined && { extra: [configFile] }),
+    paths: settings.watch ?? [],
     onChange: (file) => changed?.(relative(process.cwd(), file)),
   })
   return {
@@ -183,37 +201,4 @@ async function developing(configFile: string | undefined): Promise<Developing> {
     onMessage: (message) => watching.add(loadedFiles(message)),
     onChange: (listener) => void (changed = listener),
   }
-}
-
-/** The first signal to stop finishes what is in flight; a second one does not wait for it. */
-function heedSignals(served: Served, shutdownDelay = 0): () => boolean {
-  let isStopping = false
-  let isHurried = false
-  const stop = async (signal: NodeJS.Signals, code: number): Promise<void> => {
-    if (isStopping) {
-      isHurried = true
-      await served.kill()
-      process.exit(128 + code)
-    }
-    isStopping = true
-    say(`${signal}: finishing the requests in flight; once more to stop at once`)
-    notifySystemd('STOPPING=1')
-    if (signal === 'SIGTERM' && shutdownDelay > 0) {
-      served.windDown()
-      await new Promise((resolve) => setTimeout(resolve, milliseconds(shutdownDelay)))
-    }
-    for (const listener of served.listeners) listener.close()
-    await served.stop()
-    if (!isHurried) process.exit(0)
-  }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
-    process.on(signal, (name: NodeJS.Signals, code: number) => void stop(name, code))
-  }
-  process.on('SIGHUP', () => {
-    if (!isStopping) served.reload()
-  })
-  process.on('SIGUSR1', () => served.reopenLogs())
-  process.on('SIGTTIN', () => served.resize(1))
-  process.on('SIGTTOU', () => served.resize(-1))
-  return () => isStopping
 }

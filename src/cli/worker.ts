@@ -1,37 +1,6 @@
-/** What a worker of `proxyfix serve -w N` runs: it reads the same command line, and serves what it is handed. */
+/** What a worker of `proxyfix serve -w N` runs. Signals come first, as what reacts to them takes its time to load. */
 
-import { appStack } from '../server/app-stack.ts'
-import { createInstance } from '../server/instance.ts'
-import { loadApp } from '../server/load-app.ts'
-import { checkServeOptions } from '../server/options.ts'
-import { runWorker } from '../server/workers/worker.ts'
-import { ProxyFixError } from '../trust/error.ts'
-import { inFlags } from './flags.ts'
-import { readServeArguments, serveOptionsOf, serveSettings } from './serve-settings.ts'
-import { UsageError } from './usage-error.ts'
+import { ignoreSignals } from '../server/workers/ignore-signals.ts'
 
-runWorker(
-  async (bind, onRequest) => {
-    const all = await serveSettings(readServeArguments(process.argv.slice(2)))
-    const { app = '', dev, maxRequests = 0, maxRequestsJitter = 0 } = all.settings
-    const options = checkServeOptions({ ...serveOptionsOf(all), bind })
-    const jitter = Math.floor(Math.random() * (maxRequestsJitter + 1))
-    const most = maxRequests === 0 ? Infinity : maxRequests + jitter
-    if (dev !== true) return { instance: createInstance(await loadApp(app), options, { onRequest }), maxRequests: most }
-    const { loadAppOrError } = await import('../server/dev/load-app-or-error.ts')
-    const { errorPage } = await import('../server/dev/error-page.ts')
-    const instance = createInstance(await loadAppOrError(app, {}), options, { onRequest, onError: errorPage() })
-    return { instance, maxRequests: most }
-  },
-  (error) => {
-    if (error instanceof UsageError) return { code: 2, message: error.message }
-    if (!(error instanceof ProxyFixError))
-      return { code: 3, message: `A worker failed to boot: ${String(error)}.`, stack: appStack(error) }
-    const isApp = error.code === 'ERR_PROXYFIX_APP'
-    return {
-      code: isApp ? 4 : 2,
-      message: inFlags(error.message),
-      ...(isApp && error.cause !== undefined && { stack: appStack(error.cause) }),
-    }
-  },
-)
+ignoreSignals()
+await import('./serve-worker.ts')

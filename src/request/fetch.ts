@@ -8,6 +8,7 @@
 
 import type { Endpoint } from '../trust/address.ts'
 import type { Decided } from '../trust/amend.ts'
+import { parseAuthority } from '../trust/authority.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import type { ReadableFacts } from '../trust/resolve.ts'
 import { httpScheme } from '../trust/scheme.ts'
@@ -20,7 +21,7 @@ import { fixNodeRequest } from './node.ts'
 import { isNodeRequest, type NodeRequest } from './node-request.ts'
 import { platformArgument } from './platform/platform.ts'
 import { carryServerFields, type ServerRequest, srvx } from './platform/srvx.ts'
-import { placePrefix } from './prefix-mode.ts'
+import { originForm, placePrefix } from './prefix-mode.ts'
 import { type Rewritten, rewrittenOf } from './rewritten.ts'
 
 /** Whether this is the first argument of a Fetch handler. */
@@ -107,11 +108,27 @@ function below(
  */
 export function carryFix(incoming: NodeRequest, request: Request): Request {
   const fix = fixOf(incoming)
-  if (fix === undefined) return request
+  if (fix === undefined) return showReceived(incoming, request)
   const { hostname = '.' } = fix.decision
   if (hostname.endsWith('.')) return showOnRequest(request, fix, NO_HOST, splitUrl(request.url).target)
   markFetch(request, fix)
   return request
+}
+
+/**
+ * Shows a request that was not fixed as it was received, by the same rules: its Host, where that is one, and the path of
+ * its target. What the bridge writes of others throws in `new URL(request.url)`, or names the host of the target.
+ */
+function showReceived({ url = '/', headers, socket }: NodeRequest, request: Request): Request {
+  const host = headers[':authority'] ?? headers.host
+  const hostname = typeof host === 'string' ? parseAuthority(host)?.hostname : undefined
+  if (hostname?.endsWith('.') === false && url.startsWith('/')) return request
+  const { encrypted = false, remoteAddress: address } = socket
+  const authority = hostname === undefined ? NO_HOST : host
+  const text = `${encrypted ? 'https' : 'http'}://${authority}${originForm(url)}`
+  const shown = remake(request, { url: text, changes: [], isHost: hostname !== undefined })
+  carryServerFields(request, shown, { address })
+  return shown
 }
 
 /** The Node request that a bridge made this one from. */

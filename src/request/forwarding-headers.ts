@@ -96,6 +96,12 @@ const COMMON: readonly NamedRule[] = [
 const FORWARDED = ruleOf('element', 'forwarding')
 const CLIENT_IP = ruleOf('address', 'forwarding')
 
+/** The usual name, in lower case, of a header in which proxies forward, however it is spelt; `undefined` for others. */
+export function forwardingName(name: string): string | undefined {
+  const usual = name.toLowerCase().replaceAll(/[_.]/g, '-')
+  return COMMON.some(({ lower, rule }) => lower === usual && rule.kind === 'forwarding') ? usual : undefined
+}
+
 /** What a policy makes of the headers of a request. */
 export class HeaderRules {
   readonly #mode: 'normalize' | 'keep' | 'remove'

@@ -13,7 +13,8 @@ import { unwrapSocket } from '../request/socket-view.ts'
 import { LineOutput } from './access-log-output.ts'
 import { formatter } from './access-log-format.ts'
 import { Exchange } from './access-log-exchange.ts'
-import { countBody } from './count-body.ts'
+import { countBody, isWhole } from './count-body.ts'
+import { isHttp2 } from './last-answer.ts'
 
 /** Where to write, and what. */
 export interface AccessLogOptions {
@@ -67,10 +68,10 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
         exchange.end(body())
         write(exchange)
       }
-      res.once('finish', () => (exchange.isComplete = true))
+      res.once('finish', () => (exchange.isComplete = isWhole(res)))
       res.once('close', end)
       // Node 20 does not close each answer of a pipeline with its connection.
-      const forget = req.httpVersionMajor === 1 ? onConnectionEnd(unwrapSocket(req.socket), end) : undefined
+      const forget = isHttp2(res) ? undefined : onConnectionEnd(unwrapSocket(req.socket), end)
     },
 
     onUpgrade(req, socket) {

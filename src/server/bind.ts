@@ -8,6 +8,7 @@ import { isIPv6 } from 'node:net'
 import { parseAuthority } from '../trust/authority.ts'
 import { fail as failOption, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
+import { SECRET_LENGTH } from './unix-socket.ts'
 
 /** What every kind of address may say besides. */
 interface BindDetails {
@@ -54,8 +55,15 @@ export type Bind = TcpBind | UnixBind | FdBind | SystemdBind
 const FORMS =
   'write PORT, :PORT, HOST:PORT, [IPV6]:PORT, unix:PATH, fd:NUMBER, systemd, or an endpoint like tcp:8000:interface=127.0.0.1'
 
-/** How long the path of a unix socket may be on Linux (sun_path, without the final zero). */
-const MAX_PATH = 107
+/** How long the path of a unix socket may be: sun_path without the final zero, 103 bytes on macOS, and room for a name beside it. */
+export const MAX_PATH: number = 103 - SECRET_LENGTH
+
+export const MAX_PORT = 65535
+
+/** How many connections may wait; more than the system counts would be none. */
+export function isBacklog(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31
+}
 
 /**
  * Reads an address to listen on.
@@ -73,13 +81,17 @@ export function parseBind(text: string): Bind {
   if (url !== null) fail(text, urlHint(url[1]!, url[2]!))
   const kind = /^([a-z]\w*)(?::|$)/.exec(text)?.[1]
   if (kind === 'haproxy') {
-    fail(text, 'a PROXY protocol header is asked for by the option proxyProtocol, or in tcp:8000:proxyProtocol=SENDERS')
+    fail(
+      text,
+      "a PROXY protocol header is asked for by the option proxyProtocol, or in 'tcp:8000:proxyProtocol=SENDERS'",
+    )
   }
   const read = kind === undefined ? undefined : KINDS.get(kind)
   return read === undefined ? parseHostPort(text) : read(new Endpoint(text))
 }
 
 function urlHint(scheme: string, rest: string): string {
+  if (rest === '') return `it is a URL without an address: ${FORMS}`
   if (scheme === 'unix' || scheme === 'fd') return `it is a URL: write ${scheme}:${rest}`
   if (scheme === 'tcp' || scheme === 'http') return `it is a URL: write ${rest.replace(/\/$/, '') || ':8000'}`
   if (scheme === 'https') return 'it is a URL: write HOST:PORT, and give a certificate'
@@ -118,6 +130,9 @@ const KINDS = new Map<string, (endpoint: Endpoint) => Bind>([
     (endpoint) => {
       const path = endpoint.value('address')
       if (path === '') endpoint.fail('it names no file: write unix:PATH, as in unix:run/app.sock')
+      if (path.startsWith('@') || path.includes('\0')) {
+        endpoint.fail('a socket without a file, as Linux has them, cannot be listened on: name a file')
+      }
       if (Buffer.byteLength(path) > MAX_PATH) {
         endpoint.fail(
           `the path of a unix socket has at most ${MAX_PATH} bytes: choose a shorter one, or a relative one`,
@@ -180,6 +195,10 @@ class Endpoint {
     for (const [index, part] of parts.entries()) {
       const [, key, value] = /^(\w+)=(.*)$/s.exec(part) ?? []
       if (key === undefined || value === undefined) {
+        const isOfAddress = part === '' || parts.slice(0, index).some((one) => one.startsWith('interface='))
+        if (index > 0 && isOfAddress && kind.startsWith('tcp')) {
+          this.fail(String.raw`an IPv6 address stands in brackets, as in 'interface=[::1]', or has '\:' for each colon`)
+        }
         if (index > 0) this.fail(`${show(part)} is no KEY=VALUE`)
         this.#value = part
       } else if (this.#parts.has(key)) this.fail(`${key} is given twice`)
@@ -236,9 +255,11 @@ class Endpoint {
     if (left === undefined) return bind
     const foreign = FOREIGN_KEYS.get(left)
     if (foreign !== undefined) this.fail(`it takes no ${left}: ${foreign}`)
+    // In quotes, as these are no options, whatever they are called.
+    const known = [...new Set(this.#known)].map((key) => `'${key}'`)
     const near = nearest(left, this.#known)
     this.fail(
-      `there is no ${left}: ${near === undefined ? `it takes ${this.#known.join(', ')}` : `did you mean ${near}?`}`,
+      `there is no ${show(left)}: ${near === undefined ? `it takes ${known.join(', ')}` : `did you mean '${near}'?`}`,
     )
   }
 
@@ -252,6 +273,9 @@ function parseHostPort(text: string): TcpBind {
   const host = text.slice(0, Math.max(colon, 0))
   const port = text.slice(colon + 1)
   if (isIPv6(text)) fail(text, 'IPv6 addresses stand in brackets, as in [::1]:8000')
+  if (/^\[[^\]]*$/.test(text)) fail(text, 'the bracket is not closed: write [IPV6]:PORT, as in [::1]:8000')
+  if (/^\.{0,2}\/|\.sock$/.test(text))
+    fail(text, `it is a path: write unix:PATH, as in 'unix:${text.replaceAll("'", '')}'`)
   if (!/^\d+$/.test(port)) fail(text, `it does not end in a port: ${FORMS}`)
   const number = readPort(text, port, FORMS)
   return host === '' || host === '*' ? { port: number } : { host: parseHost(text, host), port: number }
@@ -260,11 +284,14 @@ function parseHostPort(text: string): TcpBind {
 function readPort(bind: string, text: string, hint: string): number {
   if (!/^\d+$/.test(text)) fail(bind, `${show(text)} is no port: ${hint}`)
   const port = Number(text)
-  if (port > 65535) fail(bind, 'a port is at most 65535')
+  if (port > MAX_PORT) fail(bind, `a port is at most ${MAX_PORT}`)
   return port
 }
 
 function parseHost(bind: string, text: string): string {
+  const inBrackets = /^\[(.*)\]$/s.exec(text)?.[1]
+  // As in fe80::1%eth0: an address that counts on one interface alone.
+  if (inBrackets?.includes('%') === true && isIPv6(inBrackets)) return inBrackets
   const hostname = parseAuthority(text)?.hostname
   if (hostname?.startsWith('[') === true) return hostname.slice(1, -1)
   if (hostname !== undefined && !text.includes(':')) return hostname

@@ -1,6 +1,6 @@
 /** What does the config file say? Finding it, reading it, and telling names in it that there are not; values are judged by whoever uses them. */
 
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { basename, extname, resolve } from 'node:path'
 import { fail, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
@@ -26,6 +26,7 @@ export interface ConfigFile {
  *
  * @param options.file Which file to read instead; it must exist.
  * @param options.names Every option that there is.
+ * @param options.trustNames Those of `proxyFix`, which stand in an object of their own.
  * @param options.cwd Where to look. Default: the working directory.
  * @returns `undefined` when there is none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, saying what was wrong; its `cause` is what the file threw.
@@ -34,8 +35,9 @@ export async function loadConfigFile(options: {
   readonly cwd?: string
   readonly file?: string
   readonly names: readonly string[]
+  readonly trustNames?: readonly string[]
 }): Promise<ConfigFile | undefined> {
-  const { cwd = process.cwd(), names } = options
+  const { cwd = process.cwd(), names, trustNames = [] } = options
   const file = options.file === undefined ? findIn(cwd) : named(options.file, cwd)
   if (file === undefined) return undefined
   const path = options.file ?? basename(file)
@@ -45,9 +47,14 @@ export async function loadConfigFile(options: {
       `${path} holds no settings: it must ${extname(file) === '.json' ? 'be' : 'export as default'} an object like { "bind": ":8000" }.`,
     )
   }
-  const { $schema: _, ...given } = settings // for editors
+  // To read a member is to run code of the file, where a getter is behind it.
+  const members = Promise.resolve().then(() => ({ ...settings }))
+  const { $schema: _, ...given } = await settled(members, `What ${path} exports could not be read`, CODE) // for editors
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown === undefined) return { file, settings: given }
+  if (trustNames.includes(unknown)) {
+    fail(`${path} sets ${show(unknown)} in the wrong place: write proxyFix: { ${unknown}: … }.`)
+  }
   const near = nearest(unknown, names)
   fail(
     `${path} sets ${show(unknown)}, which is no option: ${near === undefined ? `there are ${names.join(', ')}.` : `did you mean ${show(near)}?`}`,
@@ -63,13 +70,21 @@ function findIn(folder: string): string | undefined {
 
 function named(path: string, cwd: string): string {
   const file = resolve(cwd, path)
-  const stats = statSync(file, { throwIfNoEntry: false })
+  const stats = statsOf(file, path)
   if (stats === undefined) fail(`There is no config file ${path} in ${cwd}.`)
   if (!stats.isFile()) fail(`The config file ${path} is no file.`)
   if (!EXTENSIONS.includes(extname(file))) {
     fail(`The config file ${path} must be JavaScript, TypeScript or JSON, and end in ${EXTENSIONS.join(', ')}.`)
   }
   return file
+}
+
+function statsOf(file: string, path: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false })
+  } catch (error) {
+    return fail(`The config file ${path} cannot be read: ${summaryOf(error)}.`)
+  }
 }
 
 function readJson(file: string, path: string): unknown {
@@ -82,7 +97,9 @@ function readJson(file: string, path: string): unknown {
 
 async function readModule(file: string, path: string): Promise<unknown> {
   const exported = (await importModule(file, path, CODE))['default']
-  if (typeof exported !== 'function') return exported
+  if (typeof exported !== 'function') {
+    return await settled(Promise.resolve(exported), `The promise that ${path} exports failed`, CODE)
+  }
   const made = Promise.resolve().then(() => exported() as unknown)
   return await settled(made, `The function that ${path} exports failed`, CODE)
 }
@@ -99,12 +116,17 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
  *
  * @param options.file Which file to read; it must exist. Absent: `.env` in the folder, if there is one.
  * @param options.cwd Default: the working directory.
+ * @returns The names of those that it has set.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the file cannot be read.
  */
-export function loadEnvironmentFile(options: { readonly cwd?: string; readonly file?: string } = {}): void {
+export function loadEnvironmentFile(options: { readonly cwd?: string; readonly file?: string } = {}): string[] {
   const { cwd = process.cwd(), file } = options
   const path = resolve(cwd, file ?? '.env')
-  if (file === undefined && !existsSync(path)) return
+  if (file === undefined && !existsSync(path)) return []
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    fail(`${file ?? '.env'} is a folder: give a file of variables.`)
+  }
+  const before = new Set(Object.keys(process.env))
   try {
     process.loadEnvFile(path)
   } catch (error) {
@@ -115,4 +137,5 @@ export function loadEnvironmentFile(options: { readonly cwd?: string; readonly f
         : `${file ?? '.env'} cannot be read: ${summaryOf(error)}.`,
     )
   }
+  return Object.keys(process.env).filter((name) => !before.has(name))
 }

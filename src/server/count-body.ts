@@ -3,20 +3,22 @@
  * its neighbours as well. What was still waiting when the connection ended was not sent.
  */
 
+import type { ServerResponse } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
+import { isHttp2 } from './last-answer.ts'
+
 type Write = (...args: unknown[]) => unknown
 
-interface Writable {
-  once(event: 'finish', listener: () => void): unknown
-}
-
 /** Counts from now on; the function tells how many bytes so far. */
-export function countBody(response: Writable): () => number {
+export function countBody(response: ServerResponse | Http2ServerResponse): () => number {
   const counted = response as unknown as Record<'write' | 'end', Write> // of either protocol
   const { write, end } = counted
   let written = 0
   let sent = 0
   let isEnding = false
-  response.once('finish', () => (sent = written)) // all is with the system
+  response.once('finish', () => {
+    if (isWhole(response)) sent = written
+  })
 
   counted.write = function (...args) {
     // In HTTP/2 `end` calls `write` for what it is given.
@@ -44,6 +46,11 @@ export function countBody(response: Writable): () => number {
     }
   }
   return () => sent
+}
+
+/** Whether all of an answer that has emitted `finish` is with the system: in HTTP/2 each one does whose stream is closed. */
+export function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
+  return !isHttp2(response) || response.stream.writableFinished
 }
 
 function sizeOf([chunk, encoding]: readonly unknown[]): number {

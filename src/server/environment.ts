@@ -38,6 +38,9 @@ const VARIABLES = new Map<string, readonly [option: keyof ProxyFixOptions, read:
   ['PROXYFIX_SOCKET', ['socket', boolean]],
 ])
 
+/** The options of whom to believe that a variable can set. */
+export const TRUST_NAMES: readonly string[] = [...VARIABLES.values()].map(([option]) => option)
+
 /** Options that are 0 where they are not set. */
 const COUNTS = ['xFor', 'xProto', 'xHost', 'xPort', 'xPrefix'] as const
 

@@ -1,8 +1,10 @@
 /** Running other people's code once: a module, a factory. Whatever it does wrong is told in a sentence. */
 
+import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { placeOf, summaryOf } from './app-stack.ts'
+import { MODULE_EXTENSIONS } from './module-files.ts'
 import { placeSyntaxError } from './syntax-place.ts'
 
 /** What a module exports. */
@@ -18,17 +20,24 @@ export async function importModule(file: string, path: string, code: ProxyFixErr
     return await settled(loaded(file), `${path} could not be loaded`, code)
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined
-    if (
-      /\.[cm]?ts$/.test(file) &&
-      (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
-    ) {
-      throw new ProxyFixError(
-        code,
-        `${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`,
-      )
-    }
-    throw error
+    const hint = notLoadable(file, path, (cause as NodeJS.ErrnoException | undefined)?.code)
+    throw hint === undefined ? error : new ProxyFixError(code, hint)
   }
+}
+
+/** Why Node loads no file of this kind; nothing where it does. What the module imports may be of another kind. */
+function notLoadable(file: string, path: string, code: string | undefined): string | undefined {
+  const extension = extname(file)
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /^\.[cm]?ts$/.test(extension)) {
+    return `${path} is TypeScript, which Node ${process.version} cannot load: compile it, or use Node 22.18 or newer.`
+  }
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && !MODULE_EXTENSIONS.includes(extension)) {
+    return `${path} is no file that Node can load: give one of JavaScript or TypeScript (${MODULE_EXTENSIONS.join(', ')}).`
+  }
+  if (extension === '.json' && code !== undefined && /^ERR_IMPORT_(?:ASSERTION|ATTRIBUTE)/.test(code)) {
+    return `${path} holds data, and nothing that could be run: give a file of JavaScript or TypeScript.`
+  }
+  return undefined
 }
 
 async function loaded(file: string): Promise<Exports> {
@@ -63,8 +72,13 @@ export async function settled<T>(work: Promise<T>, what: string, code: ProxyFixE
   try {
     return await Promise.race([work, stuck])
   } catch (error) {
-    throw new ProxyFixError(code, `${what}: ${summaryOf(error)}${placeOf(error)}.`, { cause: error })
+    throw failure(error, what, code)
   } finally {
     stop()
   }
+}
+
+/** What other people's code threw, told in a sentence. */
+export function failure(error: unknown, what: string, code: ProxyFixErrorCode): ProxyFixError {
+  return new ProxyFixError(code, `${what}: ${summaryOf(error)}${placeOf(error)}.`, { cause: error })
 }

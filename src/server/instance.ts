@@ -6,17 +6,20 @@
 
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import { Server as NetServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
-import { type CallableHandler, describeNonHandler, isHandler } from '../middleware/handler.ts'
+import type { CallableHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { fail } from '../trust/error.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
 import { openAccessLog } from './access-log.ts'
 import type { Bind } from './bind.ts'
+import { checkApp, isHttpServer } from './check-app.ts'
 import { type Drain, drainable, type StopOptions } from './drain.ts'
 import { healthCheck } from './health.ts'
-import { answerOf, createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
+import { createHttpServer, type RefusedRequest, type UpgradeListener } from './http-server.ts'
+import { answerOnSocket } from './last-answer.ts'
 import { limited } from './limits.ts'
 import { node } from './node.ts'
 import { type ErrorAnswer, guarded, type NodeListener, nodeListener } from './node-listener.ts'
@@ -51,16 +54,22 @@ export interface Hooks {
 /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app that cannot be served, or a log that cannot be opened. */
 export function createInstance(app: App, options: CheckedOptions, hooks: Hooks = {}): Instance {
   const { targets, policy, limits, http2 } = options
+  if (http2 && isOfHttp1(app)) {
+    fail('An app of Express cannot be served over HTTP/2, which it does not take: leave the option http2 out.')
+  }
   const served = entrancesOf(app, policy, options)
   const log = options.accessLog && openAccessLog(options.accessLog)
   let isServing = true
 
   const onRefused = (refused: RefusedRequest): void => {
-    if (refused.status !== 0) log?.onRefused(refused.socket, refused.status)
+    const { req, res, socket, status } = refused
+    if (res !== undefined) log?.onRequest(res.req, res)
+    else if (req !== undefined) log?.onUpgrade(req, socket)
+    else if (status !== 0) log?.onRefused(socket, status)
     tell(refused)
   }
-  const bounded = limited(guarded(served.request, hooks.onError), limits, ({ socket }, status, reason) =>
-    onRefused({ socket, status, reason }),
+  const bounded = limited(guarded(served.request, hooks.onError), limits, http2, ({ socket }, status, reason) =>
+    tell({ socket, status, reason }),
   )
   const { health } = options
   const checkHealth = health === undefined ? undefined : healthCheck(health, () => isServing)
@@ -74,8 +83,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
   const onUpgrade =
     upgrade &&
     ((req: IncomingMessage, socket: Socket, head: Buffer): void => {
-      if (!isServing) return void socket.end(answerOf(503))
       log?.onUpgrade(req, socket)
+      if (!isServing) return answerOnSocket(socket, { status: 503, reason: 'the server is about to stop' })
       hooks.onRequest?.()
       guardUpgrade(upgrade, req, socket, head)
     })
@@ -86,7 +95,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
     const tls = certificate && readTls(certificate)
     const server = createHttpServer({ limits, tls, http2, onRequest, onUpgrade, onRefused })
     const drain: Drain = drainable(server)
-    const receiving = bind?.proxyProtocol === undefined ? options.proxyProtocol : { from: bind.proxyProtocol }
+    const receiving =
+      bind?.proxyProtocol === undefined ? options.proxyProtocol : { ...options.proxyProtocol, from: bind.proxyProtocol }
     if (receiving !== undefined) {
       const onBadHeader = receiving.onRefused
       proxyProtocol(server, {
@@ -102,7 +112,7 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
 
   return {
     take(socket, index) {
-      servers[index]?.server.emit('connection', socket)
+      servers[index]?.drain.take(socket)
     },
     windDown() {
       isServing = false
@@ -144,25 +154,29 @@ function entrancesOf(app: App, policy: TrustPolicy | undefined, { mounts }: Chec
   return { request: proxyFix(withFiles, policy), upgrade: upgrade && proxyFix(upgrade, policy) }
 }
 
+/** Whether an app makes requests its own that are of HTTP/1 for it, whatever they are: Express does. */
+function isOfHttp1(app: App): boolean {
+  if (isHttpServer(app)) {
+    return app.listeners('request').some((listener) => isOfHttp1(listener as App))
+  }
+  return (
+    typeof app === 'function' && (app as { readonly request?: unknown }).request instanceof node.http.IncomingMessage
+  )
+}
+
 function plainEntrancesOf(app: App): Entrances {
+  checkApp(app)
   if (isHttpServer(app)) {
     const server = app
-    if (server.listening) fail(`serve cannot serve ${describeNonHandler(app)}.`)
     const upgrade: UpgradeListener = (...args) => server.emit('upgrade', ...args)
     return {
       request: (req, res) => void server.emit('request', req, res),
       ...(server.listenerCount('upgrade') > 0 && { upgrade }),
     }
   }
-  if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
   const { upgrade } = app as { readonly upgrade?: unknown }
   if (typeof upgrade !== 'function') return { request: nodeListener(app) }
   return { request: nodeListener(app), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
-}
-
-/** Without loading what it cannot be. */
-function isHttpServer(app: unknown): app is HttpServer {
-  return app instanceof NetServer && (app instanceof node.http.Server || app instanceof node.https.Server)
 }
 
 /** What an upgrade throws or rejects ends its connection, and nothing else. */
@@ -177,9 +191,10 @@ function guardUpgrade(upgrade: UpgradeListener, req: IncomingMessage, socket: So
 
 function tell({ socket, status, reason }: RefusedRequest): void {
   const answer = status === 0 ? '' : `, answered ${status}`
-  say(`A request from ${socket.remoteAddress ?? 'a unix socket'} was refused${answer}: ${reason}.`)
+  const { remoteAddress = 'a unix socket' } = unwrapSocket(socket) // whoever is connected, whatever the app is shown
+  say(`A request from ${remoteAddress} was refused${answer}: ${reason}.`)
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  console.error(line) // unlike process.stderr.write, it outlives whoever has read it
 }

@@ -3,9 +3,14 @@
  * is answered with the status that says so, and the connection ends.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
+import { answerLast, cutShort, isHttp2, type Refusal } from './last-answer.ts'
+import { node } from './node.ts'
 import type { NodeListener } from './node-listener.ts'
+
+const Http1Request = node.http.IncomingMessage
 
 export interface Limits {
   /** Bytes of the request line and all headers together; beyond: 431. @default 16384 */
@@ -61,34 +66,32 @@ export function limitsFrom(given: { readonly [name in keyof Limits]?: number | u
   return limits
 }
 
-/** Why a request is refused before anybody has looked at it. */
-interface Refusal {
-  readonly status: 400 | 413 | 414 | 431 | 505
-  readonly reason: string
-}
-
 /**
  * What Node lets through although it cannot be meant, or lets another server read otherwise than this one: the ways in
  * which requests are smuggled (RFC 9112 §11.2). Node refuses the others itself.
  */
 export function refusalOf(req: IncomingMessage, limits: Limits): Refusal | undefined {
   const { rawHeaders, httpVersionMajor, httpVersion, headers, url = '' } = req
-  if (rawHeaders.length > limits.maxHeaders * 2) {
-    return { status: 431, reason: `it has more than ${limits.maxHeaders} header lines` }
+  const isHttp1 = req instanceof Http1Request // whatever its first line says
+  let lines = 0
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+    if (isHttp1 || !name.startsWith(':')) lines++
   }
+  if (lines > limits.maxHeaders) return { status: 431, reason: `it has more than ${limits.maxHeaders} header lines` }
   if (url.length > limits.maxTarget) {
     return { status: 414, reason: `its target is longer than ${limits.maxTarget} characters` }
   }
-  if (httpVersionMajor < 1) return { status: 505, reason: 'it is of HTTP/0.9' }
-  if (httpVersionMajor === 1) {
-    let hosts = 0
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++
-    }
-    if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
-    if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
-      return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
-    }
+  if (isHttp1 && httpVersionMajor !== 1) return { status: 505, reason: `it is of HTTP/${httpVersion}` }
+  if (hosts > 1) return { status: 400, reason: 'it has two Host headers' } // RFC 9112 §3.2
+  if (hosts === 0 && httpVersion === '1.1') return { status: 400, reason: 'it has no Host header' } // the same
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
+    return { status: 400, reason: 'it has Transfer-Encoding in HTTP/1.0' } // RFC 9112 §6.1
+  }
+  if (!isHttp1 && hosts > 0 && isOtherHost(headers)) {
+    return { status: 400, reason: 'its Host header is another than its :authority' } // RFC 9113 §8.3.1
   }
   if (Number(headers['content-length'] ?? 0) > limits.maxBody) {
     return { status: 413, reason: `its body is longer than ${limits.maxBody} bytes` }
@@ -96,27 +99,46 @@ export function refusalOf(req: IncomingMessage, limits: Limits): Refusal | undef
   return undefined
 }
 
+function isOtherHost({ host, ':authority': authority }: IncomingHttpHeaders): boolean {
+  return typeof authority === 'string' && authority.toLowerCase() !== host?.toLowerCase()
+}
+
 /** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app. */
 export function limited(
   listener: NodeListener,
-  { maxBody, responseTimeout }: Limits,
+  { maxBody, requestTimeout, responseTimeout }: Limits,
+  http2: boolean,
   onExceeded: (req: IncomingMessage, status: number, reason: string) => void,
 ): NodeListener {
-  if (maxBody === Infinity && responseTimeout === Infinity) return listener
+  const timesBodies = http2 && requestTimeout !== Infinity // Node does so for HTTP/1 alone
+  if (maxBody === Infinity && responseTimeout === Infinity && !timesBodies) return listener
   return (req, res) => {
+    if (timesBodies && isHttp2(req) && !req.stream.endAfterHeaders) {
+      const { stream } = req
+      const timer = setTimeout(() => {
+        if (stream.state.remoteClose === 1) return // it is here, and the app has not read it
+        onExceeded(req, 408, 'it did not come in time')
+        if (stream.writableFinished) stream.close()
+        else if (res.headersSent) cutShort(res)
+        else answerForApp(res, 408, 'The request did not come in time.\n')
+      }, requestTimeout)
+      const clear = (): void => clearTimeout(timer)
+      req.once('end', clear).once('close', clear)
+    }
     if (responseTimeout !== Infinity) {
       const timer = setTimeout(() => {
         if (res.headersSent || res.destroyed) return
         onExceeded(req, 503, `the app has not begun to answer within ${responseTimeout} ms`)
-        answerInstead(res, 503, 'The app did not answer in time.\n')
+        answerForApp(res, 503, 'The app did not answer in time.\n')
       }, responseTimeout)
       res.once('close', () => clearTimeout(timer))
     }
     if (maxBody !== Infinity && req.headers['content-length'] === undefined) {
       countBody(req, maxBody, () => {
+        forget(req, res)
         onExceeded(req, 413, `its body is longer than ${maxBody} bytes`)
-        if (res.headersSent) res.destroy()
-        else answerInstead(res, 413, 'The body is too long.\n')
+        if (res.headersSent) cutShort(res)
+        else answerForApp(res, 413, 'The body is too long.\n')
       })
     }
     return listener(req, res)
@@ -129,7 +151,7 @@ function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void
   let length = 0
   let isOver = false
   req.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-    if (isOver) return true // let it come, and be dropped, so that the answer can be read
+    if (isOver) return true
     length += chunk?.length ?? 0
     if (length <= maxBody) return push(chunk, encoding)
     isOver = true
@@ -138,11 +160,16 @@ function countBody(req: IncomingMessage, maxBody: number, onExceeded: () => void
   }
 }
 
+/** Whoever still reads the body hears of its end with the connection, as Node has it: a whole one would only have come. */
+function forget(req: IncomingMessage, res: ServerResponse): void {
+  const end = (): void => void req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+  if (isHttp2(res)) res.stream.once('close', end)
+  else unwrapSocket(req.socket).once('close', end)
+}
+
 /** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */
-function answerInstead(res: ServerResponse, status: number, text: string): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name)
-  res.shouldKeepAlive = false
-  res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
+function answerForApp(res: ServerResponse, status: number, text: string): void {
+  answerLast(res, status, text)
   const ignored = (): ServerResponse => res
   const unwritten = (...args: readonly unknown[]): boolean => {
     const done = args.findLast((arg) => typeof arg === 'function')

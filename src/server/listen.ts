@@ -4,12 +4,14 @@
  * that somebody else made are all the same. Either every address is listened on or none.
  */
 
-import { unlinkSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
-import { fileAt, freeSocketPath } from './unix-socket.ts'
+import { goesAtExit, secretName, takePath } from './unix-socket.ts'
 
 /** An address that is listened on. */
 export interface ServerAddress {
@@ -26,9 +28,16 @@ export interface ServerAddress {
 export interface Listener<B> {
   readonly bind: B
   readonly address: ServerAddress
-  /** Takes no more connections; those that were handed over are not touched. */
+  /** Which interfaces are listened on, where it is not just one; a clause to follow the address. */
+  readonly everywhere: 'every interface' | 'every IPv4 interface' | 'every IPv6 interface' | undefined
+  /** Takes no more connections; those that were handed over are not touched, and those that wait are reset by the system. */
   close(): void
+  /** Lets those in that wait, and closes then. */
+  closeWhenEmpty(): Promise<void>
 }
+
+/** How many connections are let in at most by a listener that is about to close: as many as may wait. */
+const MOST_AT_THE_END = 2048
 
 /** Where to listen: a bind, or a server of `node:net` that listens already or soon will. */
 export type Target = Bind | Server
@@ -62,20 +71,38 @@ export async function listenOnAll(
         const isTls = options.isTls(bind)
         const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
         const isOurs = !(one instanceof Server)
+        let accepted = 0
         const accept = (socket: Socket): void => {
+          accepted++
           if (!isOurs) asForHttp(socket)
           onConnection(socket, index)
         }
         server.on('connection', accept)
         // One connection less (too many open files) is no reason to end. What becomes of others' servers, they say.
         if (isOurs) server.on('error', onAcceptError)
-        const forget = one instanceof Server ? undefined : unlinkAtExit(one)
+        const path = 'path' in one ? one.path : undefined
+        const removePath = path === undefined ? undefined : goesAtExit(path)
         const close = (): void => {
           server.off('connection', accept)
+          removePath?.()
           if (server.listening) server.close()
-          forget?.()
         }
-        listeners.push({ bind, address: addressOf(server, isTls), close })
+        const closeWhenEmpty = async (): Promise<void> => {
+          await nextTurn() // the one that is under way may be past the accepting
+          // Newer versions of Node accept one connection in a turn.
+          for (let turn = 0; turn < MOST_AT_THE_END; turn++) {
+            const before = accepted
+            await nextTurn()
+            if (accepted === before) break
+          }
+          close()
+        }
+        listeners.push({
+          bind,
+          ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }),
+          close,
+          closeWhenEmpty,
+        })
       }
     }
   } catch (error) {
@@ -86,7 +113,7 @@ export async function listenOnAll(
 }
 
 function onAcceptError({ message }: Error): void {
-  process.stderr.write(`A connection could not be accepted: ${message}\n`)
+  console.error(`A connection could not be accepted: ${message}`)
 }
 
 /** A socket as a listening server of `node:http` makes it: clients that have ended their half are still answered. */
@@ -101,13 +128,28 @@ function expanded(target: Target): Prepared[] {
   return systemdFds(target.name).map((fd) => (backlog === undefined ? { fd } : { fd, backlog }))
 }
 
+/** In which a server that somebody else made must listen: longer than a name's address is looked up for. */
+const ADOPTION_TIMEOUT = 20_000
+
 /** A server that somebody else made; one that does not listen yet must be about to. */
 async function adopt(server: Server): Promise<Server> {
   if (server.listening) return server
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve)
-    server.once('error', (error) => reject(bindError('the server that was given', error)))
-  })
+  const name = 'the server that was given'
+  let stop = (): void => undefined
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error): void => reject(bindError(name, error))
+      const onNever = (): void => reject(refusal(name, 'it does not listen; call its listen() first'))
+      const timer = setTimeout(onNever, ADOPTION_TIMEOUT)
+      server.once('listening', resolve).once('error', onError).once('close', onNever)
+      stop = () => {
+        clearTimeout(timer)
+        server.off('listening', resolve).off('error', onError).off('close', onNever)
+      }
+    })
+  } finally {
+    stop()
+  }
   return server
 }
 
@@ -117,31 +159,39 @@ async function listenOn(
   { backlog = 2048, paused = false }: ListenOptions,
 ): Promise<Server> {
   const name = nameOf(bind)
-  if ('path' in bind) {
-    const obstacle = await freeSocketPath(bind.path)
-    if (obstacle !== undefined) throw new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${obstacle}.`)
-  }
+  const unix = 'path' in bind ? { ...bind, secret: secretName(bind.path) } : undefined
+  const options = 'path' in bind ? { path: unix?.secret } : where(bind, all)
+  // The system would say that this user may not.
+  if (unix !== undefined && !existsSync(dirname(unix.path))) throw refusal(name, REASONS['ENOENT']!)
   // As http.Server has them: it answers clients that have ended their half, and sends small answers at once.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: paused })
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(bindError(name, error))
-    server.once('error', onError)
-    const listen = (): void =>
-      void server.listen({ backlog: bind.backlog ?? backlog, exclusive: true, ...where(bind, all) }, () => {
-        server.off('error', onError)
-        resolve()
-      })
-    if ('path' in bind && bind.mode !== undefined) withUmask(0o777 & ~bind.mode, listen)
-    else listen()
-  })
-  return server
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      const listen = (): void =>
+        void server.listen({ backlog: bind.backlog ?? backlog, exclusive: true, ...options }, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      if (unix?.mode !== undefined) withUmask(0o777 & ~unix.mode, listen)
+      else listen()
+    })
+    const obstacle = unix && (await takePath(unix.path, unix.secret))
+    if (obstacle !== undefined) throw refusal(name, obstacle)
+    return server
+  } catch (error) {
+    if (server.listening) server.close()
+    throw error instanceof ProxyFixError ? error : bindError(name, error as NodeJS.ErrnoException)
+  }
 }
 
-function where(bind: Exclude<Prepared, Server>, all: readonly Target[]): object {
+function where(bind: TcpBind | FdBind, all: readonly Target[]): object {
   if ('fd' in bind) return { fd: bind.fd }
-  if ('path' in bind) return { path: bind.path }
-  const { host, port, ipv6Only } = bind
-  return { host, port, ipv6Only: ipv6Only ?? isPaired(bind, all) }
+  return { host: bind.host, port: bind.port, ipv6Only: isIPv6Alone(bind, all) }
+}
+
+function isIPv6Alone(target: Prepared, all: readonly Target[]): boolean {
+  return 'port' in target && (target.ipv6Only ?? isPaired(target, all))
 }
 
 /** `[::]:80` beside `0.0.0.0:80` can only mean one for each family: with both on `[::]` the second would be in use. */
@@ -160,36 +210,44 @@ function withUmask(mask: number, listen: () => void): void {
   }
 }
 
-/**
- * Node removes a unix socket when its server is closed, and not when the process ends without; then it is done here,
- * unless another one has taken its place.
- */
-function unlinkAtExit(bind: Exclude<Prepared, Server>): (() => void) | undefined {
-  if (!('path' in bind)) return undefined
-  const { path } = bind
-  const ours = fileAt(path)
-  const unlink = (): void => {
-    if (ours === fileAt(path)) unlinkSync(path)
-  }
-  process.once('exit', unlink)
-  return () => void process.off('exit', unlink)
+interface Listened {
+  readonly isTls: boolean
+  /** That of a unix socket, which its server knows by its first name alone. */
+  readonly path: string | undefined
+  readonly isIPv6Only: boolean
 }
 
-function addressOf(server: Server, isTls: boolean): ServerAddress {
-  const address = server.address() as AddressInfo | string // as it listens
-  if (typeof address === 'string') return { address, family: 'unix', url: `unix:${address}` }
-  const { family, port } = address
-  return { address: address.address, family: family as 'IPv4' | 'IPv6', port, url: urlOf(address, isTls) }
+function placeOf(
+  server: Server,
+  { isTls, path, isIPv6Only }: Listened,
+): Pick<Listener<unknown>, 'address' | 'everywhere'> {
+  const found = path ?? (server.address() as AddressInfo | string) // as it listens
+  if (typeof found === 'string') {
+    return { address: { address: found, family: 'unix', url: `unix:${found}` }, everywhere: undefined }
+  }
+  const { address, family, port } = found
+  const url = urlOf(found, isTls, isIPv6Only)
+  return {
+    address: { address, family: family as 'IPv4' | 'IPv6', port, url },
+    everywhere: everywhere(address, isIPv6Only),
+  }
 }
 
 /** Where an address can be reached from this machine. */
-function urlOf({ address, port }: AddressInfo, isTls: boolean): string {
-  const host = isEveryInterface(address) ? 'localhost' : address
+function urlOf({ address, port }: AddressInfo, isTls: boolean, isIPv6Only: boolean): string {
+  const host = isIPv6Only && address === '::' ? '::1' : isEveryInterface(address) ? 'localhost' : address
   return `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-export function isEveryInterface(address: string): boolean {
+function isEveryInterface(address: string): boolean {
   return address === '::' || address === '0.0.0.0'
+}
+
+/** Where a connection may come from besides this machine. */
+function everywhere(address: string, isIPv6Only: boolean): Listener<unknown>['everywhere'] {
+  if (address === '0.0.0.0') return 'every IPv4 interface'
+  if (address !== '::') return undefined
+  return isIPv6Only ? 'every IPv6 interface' : 'every interface'
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -206,14 +264,17 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 const REASONS_OF_PATHS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the path is taken; remove what is there, or choose another',
   EACCES: 'this user may not create a file there',
 }
 
 function bindError(name: string, error: NodeJS.ErrnoException): ProxyFixError {
   const code = error.code ?? ''
   const reason = (name.startsWith('unix:') ? REASONS_OF_PATHS[code] : undefined) ?? REASONS[code] ?? error.message
-  return new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`, { cause: error })
+  return refusal(name, reason, { cause: error })
+}
+
+function refusal(name: string, reason: string, options?: ErrorOptions): ProxyFixError {
+  return new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`, options)
 }
 
 function nameOf(bind: Exclude<Prepared, Server>): string {

@@ -8,12 +8,13 @@
 import type { Server } from 'node:http'
 import { describeNonHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
 import { isServer } from '../middleware/whole-server.ts'
-import { ProxyFixError } from '../trust/error.ts'
+import { ProxyFixError, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
-import { findAppFile } from './app-file.ts'
 import { parseAppSpec } from './app-spec.ts'
+import { isClass } from './check-app.ts'
+import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
-import { type Exports, importModule, settled } from './import-module.ts'
+import { type Exports, failure, importModule, settled } from './import-module.ts'
 
 /** Tried in this order when no export is named. */
 const USUAL_EXPORTS = ['default', 'app', 'application', 'handler']
@@ -35,8 +36,8 @@ interface Found {
 /**
  * Loads the handler that a module exports.
  *
- * @param spec A JavaScript file, or a TypeScript one where this Node strips types; then, after a colon, the name of an
- * export (`app`, `apps.admin`), or a call of one that makes the app (`createApp('production', { pool: 4 })`), with
+ * @param spec A JavaScript file, or a TypeScript one where this Node strips types, or the name of a package, as an `import`
+ * in `cwd` finds it; then, after a colon, the name of an export (`app`, `apps.admin`), or a call of one that makes the app (`createApp('production', { pool: 4 })`), with
  * literal arguments. Without one: `default`, `app`, `application`, `handler`, a module that exports `fetch`, or a
  * factory. Apps of Koa, Fastify, Nest, Polka, Restify and Hapi are asked for their handler.
  * @param options.cwd Where relative paths begin. Default: the working directory.
@@ -44,21 +45,50 @@ interface Found {
  * code threw, if it did.
  */
 export async function loadApp(spec: string, options: { readonly cwd?: string } = {}): Promise<LoadedApp> {
-  const { path, names, args } = parseAppSpec(spec)
-  const file = findAppFile(path, options.cwd ?? process.cwd())
+  const { path: name, names: written, args } = parseAppSpec(spec)
+  const mayNameExport = written === undefined
+  const {
+    file,
+    path,
+    names = written,
+  } = finding(name, () => findModule(name, options.cwd ?? process.cwd(), { mayNameExport }))
   const exports = await importModule(file, path, CODE)
-  const found = names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)
+  const found = reading(path, () => (names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)))
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
   // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.
   const served =
     made.value instanceof Promise
       ? made.value
       : await settled(servedFor(made.value), `${quote(made.name)} of ${path} could not be made ready`, CODE)
-  if (isServer(served)) return notListening(served as Server, made.name, path)
-  if (isClass(served)) fail(`${quote(made.name)} of ${path} cannot be served: it is a class; export an instance of it.`)
+  return reading(path, () => servable(served, made.name, path))
+}
+
+function servable(served: unknown, name: string, path: string): LoadedApp {
+  if (isServer(served)) return notListening(served as Server, name, path)
+  if (isClass(served)) fail(`${quote(name)} of ${path} cannot be served: it is a class; export an instance of it.`)
   if (isHandler(served)) return served
   const what = exportInstead(served) ?? describeNonHandler(served)
-  fail(`${quote(made.name)} of ${path} cannot be served: it is ${what}.`)
+  fail(`${quote(name)} of ${path} cannot be served: it is ${what}.`)
+}
+
+/** A name can be one that no file can have. */
+function finding<T>(name: string, find: () => T): T {
+  try {
+    return find()
+  } catch (error) {
+    if (error instanceof ProxyFixError) throw error
+    fail(`${show(name)} cannot be looked for: ${(error as Error).message.replace(/\.$/, '')}.`) // as Node throws them
+  }
+}
+
+/** To read a member is to run code of the app, where a getter is behind it. */
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ProxyFixError && error.code === CODE) throw error
+    throw failure(error, `What ${path} exports could not be read`, CODE)
+  }
 }
 
 function pickNamed(exports: Exports, names: readonly string[], path: string): Found {
@@ -118,7 +148,7 @@ async function makeApp(
   if (args === undefined && value.length > 0) {
     const count = value.length === 1 ? 'an argument' : `${value.length} arguments`
     fail(
-      `The factory ${quote(name)} of ${path} wants ${count}: write them as literals, as in ${path}:${name}('text', 7).`,
+      `The factory ${quote(name)} of ${path} wants ${count}: write them as literals, as in ${path}:${name}('text', 7), or ${path}:${name}() to give none.`,
     )
   }
   const call = `${name}()`
@@ -140,11 +170,6 @@ function notListening(server: Server, name: string, path: string): Server {
   fail(
     `${quote(name)} of ${path} is a server that listens already: leave out its listen(), or start the program with node itself.`,
   )
-}
-
-/** A class is a function, and fails at every request. */
-function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 function kindOf(value: unknown): string {

@@ -4,10 +4,12 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
-import { carryFix } from '../request/fetch.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
-import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
+import type { FetchHandler } from './bridge.ts'
+import { answerInstead, cutShort, forgetHead, isGone } from './last-answer.ts'
+import { node } from './node.ts'
 
 /** A listener of `request` events. */
 export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknown
@@ -17,33 +19,16 @@ export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknow
  * more a Node listener; an object with a `fetch` method says it without counting.
  */
 export function nodeListener(app: CallableHandler): NodeListener {
-  if (isFetchObject(app)) return bridge((...args) => Reflect.apply(app.fetch, app, args))
-  return app.length < 2 ? bridge(app as unknown as FetchHandler) : (app as unknown as NodeListener)
+  if (isFetchObject(app)) return fetchListener((...args) => Reflect.apply(app.fetch, app, args))
+  return app.length < 2 ? fetchListener(app as unknown as FetchHandler) : (app as unknown as NodeListener)
 }
 
-type FetchHandler = (request: Request, platform: { incoming: IncomingMessage; outgoing: ServerResponse }) => unknown
-
-/**
- * Calls a Fetch handler with a Request made from the Node request, as it stands after `proxyFix`: so it shows
- * the client without any work of its own. The second argument is the one that Hono's Node adapter passes.
- */
-function bridge(handler: FetchHandler): NodeListener {
-  const loading = import('srvx/node') // Node listeners do without, and start sooner
-  let srvx: Awaited<typeof loading> | undefined
-  return async (incoming, outgoing) => {
-    if (incoming.method !== undefined && NO_FETCH_METHODS.has(incoming.method)) {
-      outgoing.writeHead(501, { 'content-type': 'text/plain; charset=utf-8' }).end('Not implemented.\n')
-      return
-    }
-    srvx ??= await loading
-    const request = carryFix(incoming, new srvx.NodeRequest({ req: incoming, res: outgoing }))
-    const response = await handler(request, { incoming, outgoing })
-    if (!isFetchResponse(response)) {
-      throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: did you forget return?`)
-    }
-    await srvx.sendNodeResponse(outgoing, response)
-    if (outgoing.errored) throw outgoing.errored // its stream broke after the head was sent
-  }
+/** The listener for a Fetch handler. The bridge is loaded when there is one: Node listeners do without, and start sooner. */
+function fetchListener(handler: FetchHandler): NodeListener {
+  let listener: NodeListener | undefined
+  const loading = import('./bridge.ts').then(({ bridge }) => (listener = bridge(handler)))
+  return (incoming, outgoing) =>
+    listener === undefined ? loading.then((loaded) => loaded(incoming, outgoing)) : listener(incoming, outgoing)
 }
 
 /** Answers a request that failed, before anything was sent; `true` when it has. */
@@ -56,6 +41,8 @@ export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResp
 export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
     const onError = (error: unknown): void => answerError(error, req, res, answer)
+    res.on('error', onError) // as a handler makes one that writes after the end; without, it would end the process
+    if (req.httpVersionMajor === 2) guardStream(req as unknown as Http2ServerRequest)
     try {
       const result = listener(req, res)
       if (isPromise(result)) result.then(refuseResponse).then(undefined, onError)
@@ -83,18 +70,32 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer?: ErrorAnswer): void {
   if (isClientGone(error, res)) return
   console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
+  if (res.writableEnded) return // the answer is whole
   if (res.headersSent) {
-    res.destroy() // cut short, so that the client does not take half an answer for a whole one
+    cutShort(res) // so that the client does not take half an answer for a whole one
     return
   }
+  forgetHead(res)
   if (answer?.(error, req, res) === true) return
-  res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
-  res.end('Internal server error.\n')
+  answerInstead(res, 500, 'Internal server error.\n')
+}
+
+/**
+ * Answers for handlers that break requests of HTTP/2, which a framework of HTTP/1 does that makes them its own
+ * (`Object.setPrototypeOf(req, …)`): what is left of them fails by itself, later, and would end the process.
+ */
+function guardStream(req: Http2ServerRequest): void {
+  const { stream, method, url } = req // as long as they can be read
+  req.on('error', (error) => {
+    console.error(`${method} ${JSON.stringify(url)} failed over HTTP/2, which its handler may not take:`, error)
+    if (stream.headersSent || stream.destroyed) stream.close(node.http2.constants.NGHTTP2_INTERNAL_ERROR)
+    else stream.respond({ ':status': 500 }, { endStream: true })
+  })
 }
 
 /** Whether the handler only heard, while it read or wrote, that the client has hung up: no fault of the app. */
 function isClientGone(error: unknown, res: ServerResponse): boolean {
-  if (!res.destroyed || !(error instanceof Error)) return false
+  if (!isGone(res) || !(error instanceof Error)) return false
   const { name, code } = error as NodeJS.ErrnoException
   return name === 'AbortError' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }

@@ -5,10 +5,12 @@ import { fail, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import type { ProxyFixOptions } from '../trust/options.ts'
 import { type TrustPolicy, trustPolicy } from '../trust/policy.ts'
-import { type Bind, parseBind } from './bind.ts'
+import { type Bind, isBacklog, parseBind } from './bind.ts'
+import { checkBindObject } from './bind-object.ts'
 import { healthCheck } from './health.ts'
 import { DEFAULT_LIMITS, type Limits, limitsFrom } from './limits.ts'
 import type { Target } from './listen.ts'
+import { node } from './node.ts'
 import { checkOptions, type ProxyProtocolOptions } from './proxy-protocol/options.ts'
 import { parseStaticMount, type StaticMount } from './static-files.ts'
 import { readTls, type TlsOption } from './tls.ts'
@@ -90,20 +92,24 @@ const MEANT: ReadonlyMap<string, string> = new Map([
 /** @throws ProxyFixError `ERR_PROXYFIX_OPTION`, naming option, value and remedy. */
 export function checkServeOptions(options: ServeOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) {
-    fail(`The options of serve must be an object like { bind: ':8000' }, not ${String(options)}.`)
+    fail(`The options of serve must be an object like { bind: ':8000' }, not ${show(options)}.`)
   }
   for (const name in options) checkName(name)
   const { backlog, proxyFix, proxyProtocol, tls, http2 = false, accessLog, health, static: mounts = [] } = options
-  if (backlog !== undefined && !(Number.isSafeInteger(backlog) && backlog > 0)) {
+  if (backlog !== undefined && !isBacklog(backlog)) {
     fail(`The option backlog must be a whole number of connections, 1 or more, not ${show(backlog)}.`)
   }
   if (typeof http2 !== 'boolean') fail(`The option http2 must be true or false, not ${show(http2)}.`)
   if (tls !== undefined) readTls(tls)
   const targets = targetsOf(options.bind)
-  const speaksTls = tls !== undefined || targets.some((target) => 'tls' in target && target.tls !== undefined)
-  if (http2 && !speaksTls)
-    fail('The option http2 needs TLS, as clients choose HTTP/2 in its handshake: set tls as well.')
-  for (const target of targets) if ('tls' in target && target.tls !== undefined) readTls(target.tls)
+  const ownTls = targets.flatMap((target) => ('tls' in target && target.tls !== undefined ? [target.tls] : []))
+  for (const one of ownTls) readTls(one)
+  if (http2 && tls === undefined && ownTls.length === 0) {
+    fail(
+      'The option http2 needs TLS, as clients choose HTTP/2 in its handshake: give a certificate and its key as well.',
+    )
+  }
+  for (const target of targets) if ('proxyProtocol' in target) checkOptions({ from: target.proxyProtocol })
   if (accessLog !== undefined) checkAccessLog(accessLog)
   if (health !== undefined) healthCheck(health, () => true)
   return {
@@ -125,8 +131,8 @@ function checkName(name: string): void {
   const near = MEANT.get(name) ?? nearest(name, KNOWN)
   fail(
     near === undefined
-      ? `There is no option '${name}': serve knows ${KNOWN.join(', ')}.`
-      : `There is no option '${name}': did you mean ${near}?`,
+      ? `There is no option ${show(name)}: serve knows ${KNOWN.join(', ')}.`
+      : `There is no option ${show(name)}: did you mean ${near}?`,
   )
 }
 
@@ -135,19 +141,22 @@ function targetsOf(option: ServeOptions['bind']): Target[] {
   const list = Array.isArray(given) ? (given as readonly BindOption[]) : [given as BindOption]
   if (list.length === 0) fail("The option bind is an empty list: give at least one address, as in '127.0.0.1:8000'.")
   return list.map((one) => {
-    if (one instanceof NetServer || typeof one === 'string') return one instanceof NetServer ? one : parseBind(one)
+    if (one instanceof NetServer || typeof one === 'string')
+      return one instanceof NetServer ? adoptable(one) : parseBind(one)
     if (typeof one === 'number')
       fail(`The option bind takes ':${one}' for a port and { fd: ${one} } for a socket, not the number ${one}.`)
-    if (isBind(one)) return one
+    if (typeof one === 'object' && one !== null) return checkBindObject(one)
     fail(`The option bind takes text like ':8000', a net.Server, { fd } or what parseBind gives, not ${show(one)}.`)
   })
 }
 
-function isBind(value: unknown): value is Bind {
-  if (typeof value !== 'object' || value === null) return false
-  const { port, path, fd, systemd } = value as { port?: unknown; path?: unknown; fd?: unknown; systemd?: unknown }
-  const isWhole = (number: unknown): boolean => Number.isSafeInteger(number) && (number as number) >= 0
-  return isWhole(port) || isWhole(fd) || (typeof path === 'string' && path !== '') || systemd === true
+/** A server of `node:http`, or one of TLS, parses each connection before this one can; so two would answer it. */
+function adoptable(server: NetServer): NetServer {
+  const readsItself = 'setTimeout' in server || server instanceof node.tls.Server
+  if (!readsItself) return server
+  fail(
+    'The option bind takes a server of node:net, and this one reads its connections itself: give it as the app, or give the address.',
+  )
 }
 
 function receiving(option: NonNullable<ServeOptions['proxyProtocol']>): ProxyProtocolOptions {
@@ -159,9 +168,25 @@ function receiving(option: NonNullable<ServeOptions['proxyProtocol']>): ProxyPro
   return options
 }
 
+const LOG_MEMBERS: readonly string[] = ['to', 'format', 'color']
+
 function checkAccessLog(option: AccessLogOptions): void {
   if (typeof option !== 'object' || option === null) {
     fail(`The option accessLog must be an object like { to: '-', format: 'combined' }, not ${show(option)}.`)
   }
-  if (option.format !== undefined) checkAccessLogFormat(option.format)
+  for (const name in option) {
+    if (LOG_MEMBERS.includes(name)) continue
+    const near = ['file', 'path', 'stream'].includes(name) ? 'to' : nearest(name, LOG_MEMBERS)
+    fail(
+      `The option accessLog has no member ${show(name)}: ${near === undefined ? `there are ${LOG_MEMBERS.join(', ')}.` : `did you mean ${near}?`}`,
+    )
+  }
+  const { to, format, color } = option
+  if (to !== undefined && (typeof to !== 'string' || to === '' || to.includes('\0'))) {
+    fail(`The member to of the option accessLog must be the path of a file, or '-', not ${show(to)}.`)
+  }
+  if (color !== undefined && typeof color !== 'boolean') {
+    fail(`The member color of the option accessLog must be true or false, not ${show(color)}.`)
+  }
+  if (format !== undefined) checkAccessLogFormat(format)
 }

@@ -5,7 +5,8 @@ import { ProxyFixError, show } from '../trust/error.ts'
 
 /**
  * Writes the number of this process, and removes the file at its end.
- * @throws ProxyFixError `ERR_PROXYFIX_BIND` when another process that runs has the file, or it cannot be written.
+ * @throws ProxyFixError `ERR_PROXYFIX_BIND` when another process that runs has the file, it holds something else, or it
+ * cannot be written.
  */
 export function writePidFile(path: string): void {
   const owner = ownerOf(path)
@@ -18,15 +19,30 @@ export function writePidFile(path: string): void {
     fail(`The pid file ${show(path)} cannot be written: ${(error as Error).message}.`)
   }
   process.once('exit', () => {
-    if (ownerOf(path) === process.pid) unlinkSync(path)
+    if (isOurs(path)) unlinkSync(path)
   })
 }
 
+/** The process that the file names; none where there is no file, or an empty one. */
 function ownerOf(path: string): number | undefined {
+  let text: string
   try {
-    return Number.parseInt(readFileSync(path, 'utf8'), 10) || undefined
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // the usual case
+    return fail(`The pid file ${show(path)} cannot be read: ${(error as Error).message}.`)
+  }
+  if (text.trim() === '') return undefined
+  if (/^\d{1,9}\s*$/.test(text)) return Number(text)
+  fail(`The pid file ${show(path)} holds something else than the number of a process: remove it, or give another file.`)
+}
+
+/** Whether nobody has put something else there. */
+function isOurs(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8') === `${process.pid}\n`
   } catch {
-    return undefined // there is none, which is the usual case
+    return false
   }
 }
 

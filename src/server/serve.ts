@@ -3,9 +3,10 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { CallableHandler, FetchHandler } from '../middleware/handler.ts'
 import { fail } from '../trust/error.ts'
+import { checkApp } from './check-app.ts'
 import { type App, certificateOf, createInstance } from './instance.ts'
 import { listenOnAll, type ServerAddress } from './listen.ts'
-import { checkServeOptions, type ServeOptions } from './options.ts'
+import { type CheckedOptions, checkServeOptions, type ServeOptions } from './options.ts'
 
 /** An app that answers by its `fetch`, given the Node request and response behind the Request as well. */
 export interface FetchApp {
@@ -35,7 +36,8 @@ export interface RunningServer extends AsyncDisposable {
 /** A server that does not listen yet. */
 export interface UnstartedServer {
   /**
-   * Starts listening on every address, or on none.
+   * Starts listening on every address, or on none. Called again, it starts another server beside the first.
+   * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the access log cannot be opened.
    * @throws ProxyFixError `ERR_PROXYFIX_BIND` when one is taken, not permitted or not of this machine.
    */
   listen(): Promise<RunningServer>
@@ -50,30 +52,36 @@ export function createServer(app: FetchApp, options?: ServeOptions): UnstartedSe
 export function createServer(app: CallableHandler | HttpServer, options?: ServeOptions): UnstartedServer
 export function createServer(app: App, options: ServeOptions = {}): UnstartedServer {
   const checked = checkServeOptions(options)
-  const instance = createInstance(app, checked)
+  checkApp(app)
+  return { listen: () => listen(app, checked) }
+}
+
+/** Each server that listens has an instance of its own, so that closing one leaves another alone. */
+async function listen(app: App, options: CheckedOptions): Promise<RunningServer> {
+  const instance = createInstance(app, options)
+  const listeners = await listenOnAll(
+    options.targets,
+    { backlog: options.backlog, isTls: (bind) => certificateOf(bind, options) !== undefined },
+    instance.take,
+  ).catch(async (error: unknown) => {
+    await instance.stop({ timeout: 0, idle: 'close' }) // connections came by the addresses before
+    throw error
+  })
+  const addresses = listeners.map(({ address }) => address)
+  const close = async ({ timeout = 30_000 }: CloseOptions = {}): Promise<void> => {
+    if (!(typeof timeout === 'number' && timeout >= 0)) {
+      fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
+    }
+    instance.windDown()
+    await Promise.all(listeners.map((listener) => listener.closeWhenEmpty()))
+    await instance.stop({ timeout, idle: 'close' })
+  }
   return {
-    async listen() {
-      const listeners = await listenOnAll(
-        checked.targets,
-        { backlog: checked.backlog, isTls: (bind) => certificateOf(bind, checked) !== undefined },
-        instance.take,
-      )
-      const addresses = listeners.map(({ address }) => address)
-      const close = async ({ timeout = 30_000 }: CloseOptions = {}): Promise<void> => {
-        if (!(typeof timeout === 'number' && timeout >= 0)) {
-          fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
-        }
-        for (const listener of listeners) listener.close()
-        await instance.stop({ timeout, idle: 'close' })
-      }
-      return {
-        url: addresses[0]!.url,
-        addresses,
-        close,
-        reloadCertificates: instance.reloadCertificates,
-        [Symbol.asyncDispose]: () => close(),
-      }
-    },
+    url: addresses[0]!.url,
+    addresses,
+    close,
+    reloadCertificates: instance.reloadCertificates,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 

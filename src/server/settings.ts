@@ -3,6 +3,7 @@
  * the names in a config file and the help are all made. A duration without a unit is in seconds, a size in bytes.
  */
 
+import { availableParallelism } from 'node:os'
 import { fail, show } from '../trust/error.ts'
 
 export type SettingKind = 'text' | 'list' | 'flag' | 'count' | 'duration' | 'size'
@@ -18,10 +19,12 @@ export interface Setting {
   readonly help: string
   /** The heading that it stands under in the help. */
   readonly group: 'What and where' | 'Processes' | 'TLS and proxies' | 'Logs, health, files' | 'Limits'
-  /** What people call it who know it from elsewhere. */
-  readonly aliases?: readonly string[]
   /** The least that a number can be. @default 0 */
   readonly least?: number
+  /** The most that a number can be, and what whoever gives more may have meant. */
+  readonly most?: readonly [number, hint: string]
+  /** Words that stand for numbers. */
+  readonly words?: Readonly<Record<string, () => number>>
   /** Where it makes sense. @default everywhere */
   readonly only?: 'command'
 }
@@ -36,6 +39,7 @@ export interface Settings {
   readonly dotenv?: string
   readonly pid?: string
   readonly dev?: boolean
+  readonly watch?: readonly string[]
   readonly workers?: number
   readonly timeout?: number
   readonly gracefulTimeout?: number
@@ -62,6 +66,9 @@ export interface Settings {
 
 export type SettingName = keyof Settings
 
+/** More processes than this were meant to be a port. */
+export const MOST_WORKERS = 256
+
 const WHERE = 'What and where'
 const PROCESSES = 'Processes'
 const PROXIES = 'TLS and proxies'
@@ -76,7 +83,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'ADDRESS',
     group: WHERE,
     help: "where to listen: PORT, :PORT, HOST:PORT, [IPV6]:PORT, unix:PATH[:mode=660], fd:NUMBER, systemd, tcp:PORT:interface=ADDRESS, tcp6:…, ssl:PORT:privateKey=FILE:certKey=FILE; more than once for several (default: systemd's sockets, else :$PORT, else 127.0.0.1:8000)",
-    aliases: ['http', 'httpsocket', 'httpssocket', 'listen', 'address', 'socket'],
   },
   {
     name: 'backlog',
@@ -116,15 +122,20 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: WHERE,
-    aliases: ['pidfile'],
     help: "a file that holds the process's number while it runs",
   },
   {
     name: 'dev',
     kind: 'flag',
     group: WHERE,
-    aliases: ['reload', 'debug', 'watch'],
     help: 'for development: starts the app anew when a file changes, shows errors to this machine, logs requests',
+  },
+  {
+    name: 'watch',
+    kind: 'list',
+    value: 'PATH',
+    group: WHERE,
+    help: 'with --dev: a file or a folder to watch beside the code, whatever is in it; more than once for several',
   },
   {
     name: 'workers',
@@ -133,15 +144,18 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: PROCESSES,
     least: 1,
-    aliases: ['processes', 'threads', 'instances'],
-    help: 'processes that serve, under one that watches over them; -p is the same (default: $WEB_CONCURRENCY, else this process alone)',
+    most: [
+      MOST_WORKERS,
+      'for a port write -b :PORT for every interface, or -b HOST:PORT, and for a pid file --pid FILE',
+    ],
+    words: { auto: availableParallelism },
+    help: "processes that serve, under one that watches over them, 'auto' for one for each processor; -p is the same (default: $WEB_CONCURRENCY, else this process alone)",
   },
   {
     name: 'timeout',
     kind: 'duration',
     value: 'SECONDS',
     group: PROCESSES,
-    aliases: ['harakiri'],
     help: 'a worker that does nothing at all for so long is killed and replaced; 0 for never (default 30)',
   },
   {
@@ -177,7 +191,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: PROXIES,
-    aliases: ['certfile', 'sslcertfile', 'certificate'],
     help: "speak TLS with this certificate, and those of its chain after it; 'adhoc' for a fresh self-signed one",
   },
   {
@@ -185,16 +198,14 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: PROXIES,
-    aliases: ['keyfile', 'sslkeyfile'],
     help: 'the key of the certificate',
   },
-  { name: 'http2', kind: 'flag', group: PROXIES, aliases: ['h2'], help: 'offer HTTP/2 to clients that speak TLS' },
+  { name: 'http2', kind: 'flag', group: PROXIES, help: 'offer HTTP/2 to clients that speak TLS' },
   {
     name: 'proxyProtocol',
     kind: 'list',
     value: 'SENDERS',
     group: PROXIES,
-    aliases: ['proxyallowfrom', 'proxyprotocolfrom'],
     help: 'connections begin with a PROXY protocol header: from these addresses, blocks, loopback, private, unix; nobody else may connect',
   },
   {
@@ -202,7 +213,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FILE',
     group: LOGS,
-    aliases: ['accesslogfile', 'logto', 'logfile'],
     help: "a line for each request goes there; '-' is standard output (default: none, with --dev '-')",
   },
   {
@@ -210,7 +220,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'FORMAT',
     group: LOGS,
-    aliases: ['logformat'],
     help: 'common, combined, json, dev, or a text with %(h)s and the like as in gunicorn (default combined)',
   },
   {
@@ -218,7 +227,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     value: 'PATH',
     group: LOGS,
-    aliases: ['healthcheck', 'healthz'],
     help: 'a path that says 200 while the server serves and 503 while it stops',
   },
   {
@@ -226,7 +234,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'list',
     value: '/PATH=FOLDER',
     group: LOGS,
-    aliases: ['staticmap', 'staticfiles'],
     help: 'serve the files of a folder; more than once for several',
   },
   {
@@ -243,7 +250,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: LIMITS,
     least: 1,
-    aliases: ['limitrequestfields'],
     help: 'header lines; beyond: 431 (default 100)',
   },
   {
@@ -252,7 +258,6 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: LIMITS,
     least: 1,
-    aliases: ['limitrequestline'],
     help: "characters of a request's target; beyond: 414 (default 8192)",
   },
   {
@@ -260,7 +265,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'size',
     value: 'BYTES',
     group: LIMITS,
-    aliases: ['bodylimit'],
     help: "bytes of a request's body; beyond: 413; 0 for no limit (default 0)",
   },
   {
@@ -289,7 +293,6 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'duration',
     value: 'SECONDS',
     group: LIMITS,
-    aliases: ['keepalive'],
     help: 'that a connection is kept on which nothing is asked; longer than your proxy keeps it (default 75)',
   },
 ]
@@ -307,18 +310,31 @@ export function flagOf(name: string): string {
 /** The app can be set as well, though it is no flag. */
 export const APP: Setting = { name: 'app', kind: 'text', group: WHERE, help: 'MODULE[:EXPORT]' }
 
+/** Node's timers go no further, and those that are set to more ring at once. */
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000)
+
 /**
  * Reads a setting from text, as a flag or a variable has it.
  * @param label What the message calls it.
  */
-export function readSetting({ kind, least = 0 }: Setting, texts: readonly string[], label: string): unknown {
+export function readSetting(
+  { kind, words, least = 0, most }: Setting,
+  texts: readonly string[],
+  label: string,
+): unknown {
   const text = texts[0] ?? ''
   if (kind === 'list') return texts
   if (kind === 'text') return text === '' ? fail(`${label} is empty: give it a value, or leave it out.`) : text
   if (kind === 'flag') return readFlag(text, label)
-  const value = kind === 'count' ? wholeNumber(text) : kind === 'size' ? size(text) : duration(text)
-  if (value !== undefined && value >= least) return value
-  fail(`${label} takes ${WANTED[kind]}${least > 0 ? `, ${least} or more` : ''}, not ${show(text)}.`)
+  const word = words !== undefined && Object.hasOwn(words, text) ? words[text] : undefined
+  const value = word?.() ?? (kind === 'count' ? wholeNumber(text) : kind === 'size' ? size(text) : duration(text))
+  if (kind === 'duration' && value !== undefined && value > MOST_SECONDS) {
+    fail(`${label} takes ${MOST_SECONDS} seconds at most, which is 24 days, not ${show(text)}.`)
+  }
+  if (value !== undefined && value >= least && value <= (most?.[0] ?? Infinity)) return value
+  const range = most ? `, ${least} to ${most[0]}` : least > 0 ? `, ${least} or more` : ''
+  const alternatives = words === undefined ? '' : `, or ${Object.keys(words).map(show).join(', ')}`
+  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${most ? `: ${most[1]}` : ''}.`)
 }
 
 const WANTED = {
@@ -332,7 +348,8 @@ export function checkSetting(setting: Setting, value: unknown, label: string): u
   const { kind } = setting
   if (kind === 'list') {
     const list = [value].flat()
-    if (list.every((one) => typeof one === 'string') && list.length > 0) return list
+    if (list.length === 0) fail(`${label} is an empty list: give at least one, or leave it out.`)
+    if (list.every((one) => typeof one === 'string')) return list
     fail(`${label} must be text or a list of texts, not ${show(value)}.`)
   }
   if (kind === 'flag')

@@ -13,6 +13,7 @@ import { extname, join, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fail, show } from '../trust/error.ts'
 import { contentTypeOf } from './content-type.ts'
+import { cutShort, isGone } from './last-answer.ts'
 import type { NodeListener } from './node-listener.ts'
 
 /** A folder, and the path that it is served under. */
@@ -153,11 +154,11 @@ async function send(handle: FileHandle, start: number, end: number, res: ServerR
   try {
     await pipeline(source, res, { end: false })
   } catch (error) {
-    if (res.destroyed) return // the client has gone
+    if (isGone(res)) return
     throw error
   }
   if (source.bytesRead === end - start + 1) res.end()
-  else res.destroy() // it has become shorter, and the client waits for what was promised
+  else cutShort(res) // it has become shorter, and the client waits for what was promised
 }
 
 /** RFC 9110 §13.2.2: by its tag if one is given, else by its date. */

@@ -8,19 +8,36 @@ import { fail, show } from '../trust/error.ts'
 
 const FIRST_FD = 3
 
+/** More than systemd passes to any service: a number without a bound would fill the memory. */
+const NUMBER_OF_SOCKETS = /^[1-9]\d{0,3}$/
+
 /**
- * The sockets that systemd has passed on to this process, `undefined` when it has passed none.
+ * The sockets that systemd has passed on to this process; a clause that says why there is none.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when it cannot be read how many they are.
  * @see sd_listen_fds(3)
  */
-function passedSockets(environment: NodeJS.ProcessEnv): { fd: number; name: string }[] | undefined {
-  const count = Number(environment['LISTEN_FDS'] ?? '')
-  if (environment['LISTEN_PID'] !== String(process.pid) || !Number.isInteger(count) || count < 1) return undefined
-  const names = environment['LISTEN_FDNAMES']?.split(':') ?? []
-  return Array.from({ length: count }, (_, index) => ({ fd: FIRST_FD + index, name: names[index] ?? 'unknown' }))
+function passedSockets(environment: NodeJS.ProcessEnv): { fd: number; name: string }[] | string {
+  const { LISTEN_FDS: count, LISTEN_PID: pid, LISTEN_FDNAMES: listed } = environment
+  if (count === undefined)
+    return 'no socket was passed on (LISTEN_FDS is not set); start the service by its socket unit'
+  if (pid === undefined) return 'LISTEN_PID is not set, so nobody knows for whom the sockets are'
+  if (pid !== String(process.pid)) {
+    return 'LISTEN_PID names another process; let the service start node itself, without npx or a shell between'
+  }
+  if (count === '0') return 'no socket was passed on (LISTEN_FDS is 0); start the service by its socket unit'
+  if (!NUMBER_OF_SOCKETS.test(count)) {
+    fail(`The variable LISTEN_FDS must be a number of sockets, 1 to 9999, not ${show(count)}.`)
+  }
+  const names = listed?.split(':') ?? []
+  return Array.from({ length: Number(count) }, (_, index) => ({
+    fd: FIRST_FD + index,
+    name: names[index] ?? 'unknown',
+  }))
 }
 
+/** @throws ProxyFixError `ERR_PROXYFIX_OPTION` when it cannot be read how many they are. */
 export function hasPassedSockets(environment: NodeJS.ProcessEnv = process.env): boolean {
-  return passedSockets(environment) !== undefined
+  return typeof passedSockets(environment) !== 'string'
 }
 
 /**
@@ -29,17 +46,11 @@ export function hasPassedSockets(environment: NodeJS.ProcessEnv = process.env): 
  */
 export function systemdFds(name: string | undefined, environment: NodeJS.ProcessEnv = process.env): number[] {
   const sockets = passedSockets(environment)
-  if (sockets === undefined) {
-    fail(
-      environment['LISTEN_FDS'] === undefined
-        ? "Cannot listen on 'systemd': no socket was passed on (LISTEN_FDS is not set); start the service by its socket unit."
-        : "Cannot listen on 'systemd': LISTEN_PID names another process; let the service start node itself, without npx or a shell between.",
-    )
-  }
+  if (typeof sockets === 'string') fail(`Cannot listen on 'systemd': ${sockets}.`)
   const chosen = sockets.filter((socket) => name === undefined || socket.name === name)
   if (chosen.length > 0) return chosen.map(({ fd }) => fd)
   const names = [...new Set(sockets.map((socket) => show(socket.name)))].join(', ')
-  fail(`Cannot listen on 'systemd:name=${name}': the sockets that were passed on are called ${names}.`)
+  fail(`Cannot listen on ${show(`systemd:name=${name}`)}: the sockets that were passed on are called ${names}.`)
 }
 
 /**

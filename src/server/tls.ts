@@ -3,17 +3,20 @@
 import { readFileSync } from 'node:fs'
 import type { SecureContextOptions } from 'node:tls'
 import { fail, show } from '../trust/error.ts'
+import { nearest } from '../trust/nearest.ts'
 import { node } from './node.ts'
 import { type SelfSigned, selfSigned } from './self-signed.ts'
 
-/** A certificate and its key, each as a file or as PEM text. */
+/** A certificate and its key, each as the path of a file, or as what such a file holds. */
 export interface TlsFiles {
   /** The certificate, with those that it depends on after it. */
-  readonly cert: string
-  readonly key: string
+  readonly cert: string | Uint8Array
+  readonly key: string | Uint8Array
   /** Further certificates of the chain, where they stand in a file of their own. */
-  readonly chain?: string | undefined
+  readonly chain?: string | Uint8Array | undefined
 }
+
+const MEMBERS: readonly string[] = ['cert', 'key', 'chain']
 
 /** `'adhoc'`: a fresh self-signed certificate for `localhost`, to try things out with. */
 export type TlsOption = TlsFiles | 'adhoc'
@@ -39,9 +42,14 @@ export function readTls(option: TlsOption): SecureContextOptions {
   if (typeof option !== 'object' || option === null) {
     fail(`The option tls must be { cert, key } or 'adhoc', not ${show(option)}.`)
   }
+  for (const name in option) if (!MEMBERS.includes(name)) fail(unknownMember(name))
   const { cert, key, chain } = option
-  if (typeof cert !== 'string' || typeof key !== 'string') {
-    fail(`The option tls needs both cert and key, as files: ${typeof cert === 'string' ? 'key' : 'cert'} is missing.`)
+  if (cert === undefined || key === undefined) {
+    fail(`The option tls needs both cert and key, as files: ${cert === undefined ? 'cert' : 'key'} is missing.`)
+  }
+  for (const [name, value] of Object.entries({ cert, key, chain })) {
+    if (value === undefined || typeof value === 'string' || value instanceof Uint8Array) continue
+    fail(`The member ${name} of the option tls must be the path of a file, or what it holds, not ${show(value)}.`)
   }
   const text = pem('certificate', cert)
   const options = { cert: chain === undefined ? text : `${text}\n${pem('chain', chain)}`, key: pem('key', key) }
@@ -59,18 +67,35 @@ export function readTls(option: TlsOption): SecureContextOptions {
   return options
 }
 
-function pem(what: string, fileOrText: string): string {
-  if (fileOrText.includes('-----BEGIN')) return fileOrText
+/** Who is let in by a certificate is said where TLS ends for clients: the app would not be told whose it was. */
+const OF_CLIENTS: readonly string[] = ['ca', 'requestCert', 'rejectUnauthorized', 'crl']
+
+function unknownMember(name: string): string {
+  if (OF_CLIENTS.includes(name))
+    return `The option tls has no member ${show(name)}: certificates of clients are the proxy's work.`
+  const near = nearest(name, MEMBERS)
+  return `The option tls has no member ${show(name)}: ${near === undefined ? `there are ${MEMBERS.join(', ')}.` : `did you mean ${near}?`}`
+}
+
+function pem(what: string, given: string | Uint8Array): string {
+  const content = contentOf(given)
+  if (content !== undefined) return content
   try {
-    return readFileSync(fileOrText, 'utf8')
+    return readFileSync(String(given), 'utf8')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not' : message
-    fail(`Cannot read the ${what} ${show(fileOrText)}: ${reason}.`)
+    fail(`Cannot read the ${what} ${show(given)}: ${reason}.`)
   }
 }
 
+/** What a file holds, where that was given. */
+function contentOf(given: string | Uint8Array): string | undefined {
+  if (typeof given !== 'string') return Buffer.from(given).toString('utf8')
+  return given.includes('-----BEGIN') ? given : undefined
+}
+
 /** A key's text stays out of messages. */
-function nameOf(fileOrText: string): string {
-  return fileOrText.includes('-----BEGIN') ? 'that was given' : show(fileOrText)
+function nameOf(given: string | Uint8Array): string {
+  return contentOf(given) === undefined ? show(given) : 'that was given'
 }

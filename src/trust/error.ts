@@ -41,7 +41,7 @@ export class ProxyFixError extends TypeError {
   readonly code: ProxyFixErrorCode
 
   constructor(code: ProxyFixErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(printable(message), options)
     this.name = 'ProxyFixError'
     this.code = code
   }
@@ -63,13 +63,22 @@ export function fail(message: string): never {
 
 /** A value from outside, as messages show it: in one line, whatever is in it. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value.replaceAll(/[\p{Cc}\u2028\u2029]/gu, escape)}'`
+  if (typeof value === 'string') return `'${printable(value)}'`
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'
   return typeof value === 'bigint' ? `${value}n` : String(value)
 }
 
+/**
+ * Text as messages have it, wherever it is from: in one line, with nothing that a terminal would obey, and nothing that
+ * turns round how it reads.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escape)
+}
+
 function escape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const code = character.codePointAt(0)!.toString(16)
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`
 }

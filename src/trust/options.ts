@@ -287,7 +287,7 @@ const ELSEWHERE = new Map([
 
 function checkName(name: string): void {
   if (KNOWN.includes(name)) return
-  const near = ELSEWHERE.get(name.toLowerCase().replaceAll(/[_-]/g, '')) ?? nearest(name, KNOWN)
+  const near = ELSEWHERE.get(name.toLowerCase().replaceAll(/[_\s-]/g, '')) ?? nearest(name, KNOWN)
   fail(
     near === undefined
       ? `There is no option ${name}: proxyFix knows ${KNOWN.join(', ')}.`

@@ -34,7 +34,7 @@ const MODULES = {
   'exports-object.js': 'export const app = { port: 80 }',
   'exports-other-names.js': `export const server = ${HANDLER}`,
   'never-settles.js': `await new Promise(() => {})\nexport default ${HANDLER}`,
-  'folder/index.js': `export default ${HANDLER}`,
+  'folder/app.js': `export default ${HANDLER}`,
 }
 
 interface Mistake {
@@ -234,6 +234,12 @@ const MISTAKES: readonly Mistake[] = [
   },
 
   { name: 'a module that is missing', args: ['serve', 'gone.js'], code: 4, says: ['gone.js'] },
+  {
+    name: 'a package that is not installed',
+    args: ['serve', '@acme/site:app'],
+    code: 4,
+    says: ['@acme/site', 'no such package'],
+  },
   { name: 'a folder', args: ['serve', 'folder'], code: 4, says: ['folder'] },
   { name: 'an empty export name', args: ['serve', 'named.js:'], code: 4, says: ["'named.js:'"] },
   { name: 'a module that throws', args: ['serve', 'throws.js'], code: 4, says: ['no database', 'throws.js:3'] },

@@ -99,6 +99,55 @@ describe('the program', () => {
     expect((await server!.stop()).stderr.match(/has changed/g)).toHaveLength(1)
   })
 
+  it('is loaded anew with the variables that .env has by then', async () => {
+    write('program/.env', 'GREETING=hello')
+    write('program/app.js', 'export default (req, res) => res.end(String(process.env.GREETING))')
+    await develop()
+    expect((await look()).body).toBe('hello')
+    await save('program/.env', 'GREETING=good evening')
+    expect((await look()).body).toBe('good evening')
+    await save('program/.env', '', 2)
+    expect((await look()).body).toBe('undefined')
+  })
+
+  it('is loaded anew when something changes that --watch names', async () => {
+    write(
+      'program/app.js',
+      `import { readFileSync } from 'node:fs'
+      const page = readFileSync('templates/page.html', 'utf8') + readFileSync('data.json', 'utf8')
+      export default (req, res) => res.end(page)`,
+    )
+    write('program/templates/page.html', 'a page')
+    write('program/data.json', '{}')
+    await develop('--watch', 'templates', '--watch', 'data.json')
+    expect((await look()).body).toBe('a page{}')
+    await save('program/templates/page.html', 'a better page')
+    expect((await look()).body).toBe('a better page{}')
+    await save('program/data.json', '[]', 2)
+    expect((await look()).body).toBe('a better page[]')
+    expect(await server!.said('has changed', 2)).toContain('templates/page.html has changed')
+  })
+
+  it('is not developed where --watch names nothing', async () => {
+    write('program/app.js', answering('hello'))
+    const ended = await run(['serve', '--dev', '--watch', 'templtes', 'app.js'], folder)
+    expect(ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /^proxyfix: The option --watch cannot take '.*templtes': there is no such/,
+      ) as string,
+    })
+  })
+
+  it('is developed where the config file has workers for production', async () => {
+    write('program/app.js', 'export default (req, res) => res.end(String(process.pid))')
+    write('program/proxyfix.config.json', '{ "workers": 3, "maxRequests": 1 }')
+    await develop()
+    const { body } = await look()
+    expect((await look()).body).toBe(body)
+    expect((await server!.stop()).stderr.match(/ serves/g)).toHaveLength(1)
+  })
+
   it('that cannot be loaded is told on the page, until it can', async () => {
     write('program/app.js', 'const url = undefined\nthrow new Error(`no database at <${url}>`)')
     await develop()

@@ -12,19 +12,13 @@ export interface Ended {
 }
 
 /** A program that serves. */
-export interface Serving {
+export interface Serving extends Started {
   /** Where it listens, as in `http://127.0.0.1:8000`: the first address. */
   readonly url: string
   /** Every address that it listens on. */
   readonly urls: readonly string[]
   readonly pid: number
   signal(name: NodeJS.Signals): void
-  /** Resolves when it has said this on standard error, so many times. */
-  said(text: string, times?: number): Promise<string>
-  /** Resolves when it has written this to standard output. */
-  wrote(text: string): Promise<string>
-  /** Resolves when it has ended by itself. */
-  readonly ended: Promise<Ended>
   /** Ends it if it still runs. */
   stop(): Promise<Ended>
 }
@@ -54,6 +48,7 @@ export async function launch(args: readonly string[], options: RunOptions = {}):
   const urls = [...(await said('Listening on')).matchAll(/Listening on (\S+)/g)].map(([, url]) => url ?? '')
   const signal = (name: NodeJS.Signals): void => void child.kill(name)
   return {
+    child,
     url: urls[0] ?? '',
     urls,
     pid: child.pid ?? 0,
@@ -68,15 +63,18 @@ export async function launch(args: readonly string[], options: RunOptions = {}):
   }
 }
 
-interface Started {
+/** A program that may not serve yet. */
+export interface Started {
   readonly child: ChildProcess
+  /** Resolves when it has ended by itself. */
   readonly ended: Promise<Ended>
-  /** Resolves with all of standard error once its lines have this text; rejects when the process ends without. */
+  /** Resolves with all of standard error once it has said this, so many times; rejects when the process ends without. */
   said(text: string, times?: number): Promise<string>
+  /** Resolves when it has written this to standard output. */
   wrote(text: string): Promise<string>
 }
 
-function start(args: readonly string[], { folder = root, env, fds = [] }: RunOptions): Started {
+export function start(args: readonly string[], { folder = root, env, fds = [] }: RunOptions = {}): Started {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...fds]
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, stdio, env: { ...process.env, ...env } })
   let stdout = ''

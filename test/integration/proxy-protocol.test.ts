@@ -4,6 +4,7 @@
  */
 
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import {
   Agent,
   createServer,
@@ -15,12 +16,15 @@ import {
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2'
 import { createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import { type AddressInfo, connect, createServer as createNetServer, type Server as NetServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectionInfo, proxyFix } from '../../src/index.ts'
 import { proxyProtocol, proxyProtocolInfo, type ProxyProtocolOptions } from '../../src/server/proxy-protocol/index.ts'
 import { parseResponses } from '../fixtures/raw-http.ts'
 import { selfSignedCertificate } from './certificate.ts'
+import { launch, type Serving } from './program.ts'
 import { type RunningSender, type SenderName, SENDERS, startSender } from './proxy-protocol-senders.ts'
 import type { HeaderLine } from './wire.ts'
 
@@ -310,6 +314,51 @@ for (const name of ['haproxy', 'nginx', 'hitch', 'stunnel'] as const) {
   })
 }
 
+/** The same ways, and `proxyfix serve` at their end. */
+describe.each([
+  ['in one process', []],
+  ['with workers', ['-w', '2']],
+])('the bundled server %s', (_, workers) => {
+  let folder: string
+  let serving: Serving
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'proxyfix-behind-'))
+    writeFileSync(join(folder, 'key.pem'), server.key)
+    writeFileSync(join(folder, 'cert.pem'), server.certificate)
+    writeFileSync(
+      join(folder, 'app.cjs'),
+      'module.exports = (req, res) => res.end(JSON.stringify({ client: req.socket.remoteAddress, encrypted: req.socket.encrypted === true }))',
+    )
+    const secure = `ssl:0:interface=${SENDER}:privateKey=key.pem:certKey=cert.pem`
+    const trust = ['--x-for', 'trusted', '--x-proto', 'trusted', '--trust', CDN]
+    const flags = [...workers, '-b', `${SENDER}:0`, '-b', secure, '--proxy-protocol', SENDER, ...trust]
+    serving = await launch([...flags, 'app.cjs'], { folder })
+  })
+  afterAll(async () => {
+    await serving.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  for (const name of ['haproxy', 'nginx', 'hitch', 'stunnel'] as const) {
+    it.skipIf(SENDERS[name].program === undefined)(`sees the client behind ${name}`, async () => {
+      const [plainPort = 0, tlsPort = 0] = serving.urls.map((url) => Number(new URL(url).port))
+      const sender = await startSender(name, { plain: plainPort, tls: tlsPort }, server, client)
+      const ways = WAYS.filter((way) => way.sender === name)
+      for (const { scheme, port } of ways) {
+        const to = `${scheme}://${sender.at(port)}`
+        // stunnel does not say that it speaks TLS.
+        const encrypted = scheme === 'https' && name !== 'stunnel'
+        expect((await askFrom(CLIENT, to, LIES)).seen).toStrictEqual({ client: CLIENT, encrypted })
+        const forwarded: HeaderLine[] = [['X-Forwarded-For', '203.0.113.9']]
+        expect((await askFrom(CDN, to, forwarded)).seen).toStrictEqual({ client: '203.0.113.9', encrypted })
+      }
+      expect(ways.length).toBeGreaterThan(0)
+      await sender.stop()
+    })
+  }
+})
+
 describe.skipIf(SENDERS.hitch.program === undefined)('HTTP/2 that hitch has agreed on', () => {
   it('reaches an app that speaks no TLS, which sees it as it was', async () => {
     const app = createHttp2Server()
@@ -340,7 +389,10 @@ describe.skipIf(SENDERS.hitch.program === undefined)('HTTP/2 that hitch has agre
   })
 })
 
-describe.skipIf(SENDERS.haproxy.program === undefined)('what HAProxy really sends', () => {
+describe.skipIf(SENDERS.haproxy.program === undefined).each([
+  { version: 1, port: 8001, marks: Buffer.from(`PROXY TCP4 ${CLIENT} `) },
+  { version: 2, port: 8002, marks: Buffer.of(127, 0, 0, 7) },
+])('what HAProxy really sends (version $version)', ({ version, port: sending, marks }) => {
   let header: Buffer
 
   beforeAll(async () => {
@@ -349,12 +401,12 @@ describe.skipIf(SENDERS.haproxy.program === undefined)('what HAProxy really send
       recorder.on('connection', (socket) => {
         socket.on('error', () => undefined)
         // HAProxy's health checks, and those who look whether it listens, come from elsewhere.
-        socket.on('data', (chunk: Buffer) => chunk.includes(Buffer.of(127, 0, 0, 7)) && resolve(chunk))
+        socket.on('data', (chunk: Buffer) => chunk.includes(marks) && resolve(chunk))
       })
     })
     const port = await listen(recorder)
     const haproxy = await startSender('haproxy', { plain: port, tls: port }, server, client)
-    const at = new URL(`http://${haproxy.at(8002)}`)
+    const at = new URL(`http://${haproxy.at(sending)}`)
     const asking = connect({ host: at.hostname, port: Number(at.port), localAddress: CLIENT })
     asking.on('error', () => undefined)
     header = await recorded
@@ -380,7 +432,7 @@ describe.skipIf(SENDERS.haproxy.program === undefined)('what HAProxy really send
   it('is understood whichever byte it is cut at, and byte by byte', async () => {
     const whole = await answerTo([header, REQUEST])
     const [{ body } = { body: '' }] = parseResponses(whole)
-    expect(JSON.parse(body)).toMatchObject({ client: CLIENT, sender: SENDER, version: 2 })
+    expect(JSON.parse(body)).toMatchObject({ client: CLIENT, sender: SENDER, version })
     for (let cut = 1; cut < header.length; cut++) {
       const cutAnswer = parseResponses(await answerTo([header.subarray(0, cut), header.subarray(cut), REQUEST]))
       expect(

@@ -55,11 +55,22 @@ async function answerTo(bytes: string): Promise<string> {
   const socket = await open()
   const answer = text(socket).catch(() => 'reset')
   socket.write(bytes, 'latin1')
-  return await answer
+  try {
+    return await answer
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function honest(): Promise<unknown> {
   return await ask({ to: server.url, host: 'a.example', target: '/honest' })
+}
+
+/** The lines that it has said of requests, until its end. */
+async function refusals(): Promise<readonly string[]> {
+  server.signal('SIGTERM')
+  const { stderr } = await server.ended
+  return stderr.split('\n').filter((line) => /^A (?:request|connection) from /.test(line))
 }
 
 const SERVED = { status: 200, body: 'served 0' }
@@ -78,6 +89,7 @@ describe.each([
     const said = await server.said('A request from 127.0.0.1 was refused, answered 408: it did not come in time.', 50)
     expect(said).not.toContain('    at ')
     expect(await honest()).toStrictEqual(SERVED)
+    expect(await refusals()).toHaveLength(50)
   })
 
   it('slow bodies are answered 408', async () => {
@@ -88,6 +100,7 @@ describe.each([
     expect(await honest()).toStrictEqual(SERVED)
     for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1\.1 408 /)
     await server.said('it did not come in time.', 20)
+    expect(await refusals()).toHaveLength(20)
   })
 
   it('connections that ask for nothing are closed without a word', async () => {
@@ -108,6 +121,7 @@ describe.each([
     expect(await honest()).toStrictEqual(SERVED)
     const answers = await text(socket) // now it reads
     expect(answers.split('HTTP/1.1 200 OK').length - 1).toBe(count)
+    expect(await refusals()).toStrictEqual([])
   })
 })
 
@@ -275,6 +289,30 @@ describe('connections', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK[^]*served 0$/)
   })
 
+  it('that are half closed before anything was asked, or between requests, are closed', async () => {
+    await started('-w', '1')
+    const [fresh, kept, cut] = await Promise.all([open(), open(), open()])
+    fresh.end()
+    expect(await text(fresh)).toBe('')
+    kept.write('GET /honest HTTP/1.1\r\nHost: a\r\n\r\n')
+    await once(kept, 'readable')
+    kept.end()
+    expect(await text(kept)).toMatch(/served 0$/)
+    cut.end('GET /never HTTP/1.1\r\nHo')
+    expect(await text(cut)).toMatch(/^(?:HTTP\/1\.1 400 |$)/)
+    expect(await honest()).toStrictEqual(SERVED)
+    expect(await refusals()).toStrictEqual([expect.stringContaining('answered 400')])
+  })
+
+  it('whose client is gone without a word are closed when their time is over', async () => {
+    await started('-w', '1', '--headers-timeout', '1', '--keep-alive-timeout', '1')
+    const [fresh, kept] = await Promise.all([open(), open()])
+    kept.write('GET /honest HTTP/1.1\r\nHost: a\r\n\r\n') // neither says anything more
+    const answers = await Promise.all([text(fresh), text(kept)])
+    expect(answers).toStrictEqual(['', expect.stringMatching(/served 0$/)])
+    expect(await refusals()).toStrictEqual([])
+  })
+
   it('that are reset, ended or left in the middle of a head harm nobody', async () => {
     await started('-w', '1')
     const sockets = await Promise.all(Array.from({ length: 30 }, open))
@@ -285,7 +323,7 @@ describe('connections', () => {
       else socket.destroy()
     }
     expect(await honest()).toStrictEqual(SERVED)
-    server.signal('SIGTERM')
+    expect((await refusals()).length).toBeLessThanOrEqual(sockets.length)
     expect(await server.ended).toMatchObject({ code: 0 })
   })
 

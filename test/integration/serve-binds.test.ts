@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
@@ -89,6 +89,23 @@ describe.each([
     expect(existsSync(join(folder, 'app.sock'))).toBe(false)
   })
 
+  it.each(['SIGINT', 'SIGQUIT'] as const)('a unix socket is removed by %s, too', async (name) => {
+    const { signal, ended } = await started([...flags, '-b', 'unix:app.sock'])
+    signal(name)
+    expect(await ended).toMatchObject({ code: 0 })
+    expect(existsSync(join(folder, 'app.sock'))).toBe(false)
+  })
+
+  it('a unix socket that is another server’s by then is not removed at the end', async () => {
+    const first = await started([...flags, '-b', 'unix:app.sock'])
+    rmSync(join(folder, 'app.sock'))
+    const second = await started([...flags, '-b', 'unix:app.sock'])
+    first.signal('SIGTERM')
+    expect(await first.ended).toMatchObject({ code: 0 })
+    expect(await askPath('app.sock')).toBe('200 1.1 http ')
+    expect(second.urls).toStrictEqual(['unix:app.sock'])
+  })
+
   it('a proxy on a unix socket is trusted as unix, and by no other name', async () => {
     const headers = { 'X-Forwarded-For': '203.0.113.7' }
     const first = await started([...flags, '-b', 'unix:app.sock', '--x-for', '1', '--trust', 'unix'])
@@ -122,11 +139,49 @@ describe.each([
     expect(readFileSync(join(folder, 'app.js'), 'utf8')).toBe(APP)
   })
 
+  it('a link is not followed to be removed, wherever it leads', async () => {
+    for (const target of ['app.js', 'nowhere']) {
+      symlinkSync(join(folder, target), join(folder, 'app.sock'))
+      const { code, stderr } = await run(['serve', ...flags, '-b', 'unix:app.sock', 'app.js'], folder)
+      expect([code, stderr]).toStrictEqual([1, expect.stringContaining('a file is there that is no socket')])
+      rmSync(join(folder, 'app.sock'))
+    }
+  })
+
   it('none is listened on when one of them cannot be', async () => {
     const other = await started(['-b', '127.0.0.1:0'])
     const taken = other.url.replace('http://', '')
     const { code } = await run(['serve', ...flags, '-b', 'unix:app.sock', '-b', taken, 'app.js'], folder)
     expect([code, existsSync(join(folder, 'app.sock'))]).toStrictEqual([1, false])
+  })
+
+  it('the sockets of systemd count before $PORT, which is not looked at then', async () => {
+    const listening = createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { _handle: handle } = listening as unknown as { readonly _handle: { readonly fd: number } }
+    const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`
+    const child = spawn('sh', ['-c', script, 'sh', process.execPath, program, 'serve', ...flags, 'app.js'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe', handle.fd],
+      env: { ...process.env, PORT: 'abc' },
+    })
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (line: string) => (said += line))
+    const exited = once(child, 'exit')
+    try {
+      await Promise.race([
+        exited,
+        (async () => {
+          while (!said.includes('Listening on')) await once(child.stderr!, 'data')
+        })(),
+      ])
+      listening.close()
+      expect(said).toMatch(/^Listening on http:\S+/m)
+      expect((await ask({ to: /http:\S+/.exec(said)?.[0] ?? '', host: 'a' })).status).toBe(200)
+    } finally {
+      child.kill('SIGTERM')
+    }
+    expect(await exited).toStrictEqual([0, null])
   })
 
   it('the sockets of systemd are taken when it passes some on, and it is told when all is ready', async () => {

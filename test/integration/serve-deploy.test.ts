@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { settingsFrom } from '../../src/server/environment.ts'
+import { DEFAULT_LIMITS } from '../../src/server/limits.ts'
 import { root } from './paths.ts'
 import { launch, run, type Serving } from './program.ts'
 import { programNamed } from './proxy-protocol-senders.ts'
@@ -30,33 +32,130 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
+/** The parts of a Deployment that the tests look at. */
+interface Deployment {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly spec: {
+    readonly replicas: number
+    readonly strategy: { readonly rollingUpdate: { readonly maxUnavailable: number; readonly maxSurge: number } }
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> }
+    readonly template: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> }
+      readonly spec: { readonly terminationGracePeriodSeconds: number; readonly containers: readonly [Container] }
+    }
+  }
+}
+
+interface Container {
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+  readonly env: readonly { readonly name: string; readonly value: string }[]
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[]
+  readonly readinessProbe: Probe & { readonly httpGet: { readonly path: string; readonly port: string } }
+  readonly livenessProbe: Probe & { readonly tcpSocket: { readonly port: string } }
+  readonly lifecycle: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } }
+}
+
+interface Probe {
+  readonly periodSeconds: number
+  readonly failureThreshold?: number
+}
+
+interface Service {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly spec: {
+    readonly selector: Readonly<Record<string, string>>
+    readonly ports: readonly { readonly port: number; readonly targetPort: string }[]
+  }
+}
+
 describe('kubernetes.yaml', () => {
-  const yaml = example('kubernetes.yaml')
-  const variables = Object.fromEntries(
-    [...yaml.matchAll(/- name: (PROXYFIX_\w+)\n\s+value: (.*)$/gm)].map(([, name = '', value = '']) => [
-      name,
-      value.replaceAll("'", ''),
-    ]),
-  )
+  const documents = parseAllDocuments(example('kubernetes.yaml'), { strict: true, version: '1.1' })
+  // What Kubernetes would be given; the tests fail where it is not so.
+  const [deployment, service] = documents.map((document) => document.toJS() as unknown) as [Deployment, Service]
+  const { template, selector, strategy, replicas } = deployment.spec
+  const { terminationGracePeriodSeconds: grace, containers } = template.spec
+  const [container] = containers
+  const variables = Object.fromEntries(container.env.map(({ name, value }) => [name, value]))
+  const { settings } = settingsFrom(variables)
+
+  it('is YAML of a Deployment and a Service that belong together', () => {
+    expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toStrictEqual([])
+    expect(documents).toHaveLength(2)
+    expect([deployment.apiVersion, deployment.kind]).toStrictEqual(['apps/v1', 'Deployment'])
+    expect([service.apiVersion, service.kind]).toStrictEqual(['v1', 'Service'])
+    expect(template.metadata.labels).toMatchObject(selector.matchLabels)
+    expect(template.metadata.labels).toMatchObject(service.spec.selector)
+    const ports = container.ports.map(({ name }) => name)
+    for (const { targetPort } of service.spec.ports) expect(ports).toContain(targetPort)
+  })
 
   it('sets variables that there are, to values that the server starts with', async () => {
     expect(Object.keys(variables).length).toBeGreaterThan(4)
-    expect(settingsFrom(variables).settings).toMatchObject({ bind: [':8000'], health: '/healthz', gracefulTimeout: 25 })
-    expect(await run(['serve', '--check-config', 'app.js'], folder, variables)).toMatchObject({ code: 0 })
+    // A variable is text: Kubernetes refuses 1 and true.
+    expect(Object.values(variables).filter((value) => typeof value !== 'string')).toStrictEqual([])
+    expect(settings).toMatchObject({ health: '/healthz', gracefulTimeout: 25 })
+    expect(settings.bind).toStrictEqual(container.ports.map(({ containerPort }) => `:${containerPort}`))
+    const { command, args } = container
+    expect(command).toStrictEqual(['node', 'node_modules/proxyfix/dist/cli/main.js', 'serve'])
+    expect(await run(['serve', '--check-config', ...args], folder, variables)).toMatchObject({ code: 0 })
   })
 
   it('leaves time for preStop and for what is in flight before the pod is killed', () => {
-    const grace = Number(/terminationGracePeriodSeconds: (\d+)/.exec(yaml)?.[1])
-    const sleep = Number(/'sleep', '(\d+)'/.exec(yaml)?.[1])
-    const graceful = settingsFrom(variables).settings.gracefulTimeout ?? 0
-    expect(grace).toBeGreaterThan(sleep + graceful)
-    // Readiness is lost before the sleep is over.
-    const period = Number(/readinessProbe:[^]*?periodSeconds: (\d+)/.exec(yaml)?.[1])
-    expect(sleep).toBeGreaterThan(period * 2)
+    const [sleep, pause] = container.lifecycle.preStop.exec.command
+    expect(sleep).toBe('sleep')
+    expect(grace).toBeGreaterThan(Number(pause) + (settings.shutdownDelay ?? 0) + (settings.gracefulTimeout ?? 30))
+    // Nothing is refused before all have heard that the pod goes: no pod is missed meanwhile.
+    expect(strategy.rollingUpdate).toStrictEqual({ maxUnavailable: 0, maxSurge: 1 })
+    expect(replicas).toBeGreaterThan(1)
+    const { periodSeconds, failureThreshold = 3 } = container.readinessProbe
+    expect(Number(pause)).toBeGreaterThan(periodSeconds * failureThreshold * 2)
   })
 
-  it('probes the path that the server answers', () => {
-    expect(/readinessProbe:\s+httpGet:\s+path: (\S+)/.exec(yaml)?.[1]).toBe(variables['PROXYFIX_HEALTH'])
+  it('probes the path that the server answers, and nothing of the app to find out whether it lives', () => {
+    const ports = container.ports.map(({ name }) => name)
+    expect(container.readinessProbe.httpGet.path).toBe(settings.health)
+    expect(ports).toContain(container.readinessProbe.httpGet.port)
+    expect(ports).toContain(container.livenessProbe.tcpSocket.port)
+  })
+})
+
+/** Seconds of `2s` and `500ms`. */
+function seconds(text = ''): number {
+  const [, number, unit] = /^(\d+)(ms|s)$/.exec(text) ?? []
+  return unit === 'ms' ? Number(number) / 1000 : Number(number)
+}
+
+describe('the configurations of HAProxy and nginx', () => {
+  const [haproxy, nginxConf] = [example('haproxy.cfg'), example('nginx.conf')]
+  const kept = DEFAULT_LIMITS.keepAliveTimeout / 1000
+
+  it('keep idle connections shorter than the server does', () => {
+    const [, ofNginx] = /keepalive_timeout (\S+);/.exec(nginxConf) ?? []
+    const [, ofHaproxy] = /timeout http-keep-alive (\S+)/.exec(haproxy) ?? []
+    for (const time of [ofNginx, ofHaproxy]) {
+      expect(seconds(time)).toBeGreaterThan(0)
+      expect(seconds(time)).toBeLessThan(kept)
+    }
+  })
+
+  it('let HAProxy notice that an instance goes while it still serves', () => {
+    const [, delay] = /--shutdown-delay (\d+)/.exec(haproxy) ?? []
+    const [, interval, falls] = /check inter (\S+) fall (\d+)/.exec(haproxy) ?? []
+    const [, patience] = /timeout check (\S+)/.exec(haproxy) ?? []
+    expect(seconds(interval) * Number(falls) + seconds(patience)).toBeLessThan(Number(delay))
+    expect(/--health (\S+)/.exec(haproxy)?.[1]).toBe(/uri (\S+)/.exec(haproxy)?.[1])
+  })
+
+  it.each([
+    ['haproxy.cfg', haproxy],
+    ['nginx.conf', nginxConf],
+  ])('begin with a command that can be run (%s)', async (_, text) => {
+    const [, command = ''] = /proxyfix (serve .*)$/m.exec(text) ?? []
+    const args = command.replace(/-b \S+/, '-b 127.0.0.1:0').split(' ')
+    expect(await run([...args, '--check-config'], folder)).toMatchObject({ code: 0 })
   })
 })
 

@@ -1,6 +1,6 @@
 /** Where a real server takes its settings from: the command line, variables, files, and what they are told to be. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -71,6 +71,65 @@ it('SIGHUP reads the config file again', async () => {
   expect(await body()).toBe('127.0.0.1 ')
 })
 
+it('SIGHUP reads the file of variables again, of those that are gone too', async () => {
+  const env = { KEPT: 'from outside' }
+  write(
+    'app.js',
+    'export default (req, res) => res.end(`${process.env.GREETING} ${process.env.OTHER} ${process.env.KEPT}`)',
+  )
+  write('variables', 'GREETING=hello\nOTHER=yes\nKEPT=from the file\n')
+  const flags = ['-b', '127.0.0.1:0', '-w', '1', '--dotenv', 'variables', 'app.js']
+  server = await launch(flags, { folder: join(folder, 'site'), env })
+  expect(await body()).toBe('hello yes from outside')
+  write('variables', 'GREETING=good evening\n')
+  server.signal('SIGHUP')
+  await server.said('Reloaded')
+  expect(await body()).toBe('good evening undefined from outside')
+})
+
+describe('.env is read', () => {
+  it.each([
+    ['with --dev', ['--dev'], {}, undefined],
+    ['where PROXYFIX_DEV is 1', [], { PROXYFIX_DEV: '1' }, undefined],
+    ['where PROXYFIX_DEV is true', [], { PROXYFIX_DEV: 'true' }, undefined],
+    ['where the config file says dev', [], {}, { dev: true }],
+  ] as const)('%s', async (_, flags, env, file) => {
+    write('.env', 'GREETING=hello\nPROXYFIX_HEALTH=/up\n')
+    if (file !== undefined) write('proxyfix.config.json', JSON.stringify(file))
+    server = await launch(['-b', '127.0.0.1:0', ...flags, 'app.js'], { folder: join(folder, 'site'), env })
+    expect(await body()).toMatch(/ hello$/)
+    expect((await ask({ to: server.url, host: 'a', target: '/up' })).status).toBe(200)
+  })
+
+  it('not otherwise', async () => {
+    write('.env', 'GREETING=hello\n')
+    write('proxyfix.config.json', JSON.stringify({ dev: true }))
+    server = await launch(['-b', '127.0.0.1:0', '--no-dev', 'app.js'], { folder: join(folder, 'site') })
+    expect(await body()).toBe('127.0.0.1 ')
+  })
+})
+
+it.each([
+  [{ PROXYFIX_DOTENV: 'variables' }, [], 'The variable PROXYFIX_CHDIR does nothing in variables, which is read later'],
+  [{}, ['--dotenv', 'lib'], 'lib is a folder: give a file of variables.'],
+  [{ PROXYFIX_CHDIR: '' }, [], 'The variable PROXYFIX_CHDIR is empty'],
+])('%o and %o are told', async (env, flags, says) => {
+  write('variables', 'PROXYFIX_CHDIR=elsewhere\n')
+  mkdirSync(join(folder, 'site', 'lib'))
+  const { code, stderr } = await run(['serve', ...flags, 'app.js'], join(folder, 'site'), env)
+  expect([code, stderr]).toStrictEqual([2, expect.stringMatching(/^proxyfix: [^\n]*\.\n$/) as string])
+  expect(stderr).toContain(says)
+})
+
+it('a config file that ends the process does not look like a server that was stopped', async () => {
+  write('proxyfix.config.js', 'process.exit(0)')
+  const { code, stderr } = await run(['serve', 'app.js'], join(folder, 'site'))
+  expect([code, stderr]).toStrictEqual([
+    2,
+    'proxyfix: The config file ended the process while it was loaded, by process.exit(0) (proxyfix.config.js:1).\n',
+  ])
+})
+
 describe('--check-config', () => {
   it('loads all, and serves nothing', async () => {
     const { code, stderr } = await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))
@@ -84,6 +143,42 @@ describe('--check-config', () => {
     prepare()
     expect(await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))).toMatchObject({ code })
   })
+})
+
+describe('--check-config, where a start would fail,', () => {
+  it.each<[flags: string[], code: number, says: string]>([
+    [['--access-log', 'none/x.log'], 2, "The access log 'none/x.log' cannot be written: the folder does not exist."],
+    [['--access-log', '.'], 2, "The access log '.' cannot be written: it is a folder."],
+    [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
+    [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
+    [['-b', 'unix:app.js'], 1, 'something is there that is no socket'],
+    [['-b', 'fd:77'], 1, 'Cannot listen on fd:77: no such file descriptor is open.'],
+    [['--dev'], 2, 'NODE_ENV is production'],
+  ])('tells so: %j', async (flags, code, says) => {
+    const site = join(folder, 'site')
+    const before = readdirSync(site)
+    const ended = await run(['serve', '--check-config', ...flags, 'app.js'], site, { NODE_ENV: 'production' })
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(says) as string })
+    expect(readdirSync(site)).toStrictEqual(before)
+  })
+
+  it('says nothing of what is only not there yet', async () => {
+    const flags = ['--access-log', 'access.log', '--pid', 'x.pid', '-b', 'unix:app.sock']
+    const { code } = await run(['serve', '--check-config', ...flags, 'app.js'], join(folder, 'site'))
+    expect([code, existsSync(join(folder, 'site', 'access.log'))]).toStrictEqual([0, false])
+  })
+})
+
+it('--print-config prints what can be a config file, wherever that was', async () => {
+  write('prod.env', 'PROXYFIX_HEALTH=/up')
+  write('other.json', '{ "bind": "127.0.0.1:0" }')
+  const flags = ['--chdir', 'site', '--config', 'other.json', '--dotenv', 'prod.env']
+  const { stdout } = await run(['serve', '--print-config', ...flags, 'app.js'], folder)
+  expect(JSON.parse(stdout)).toStrictEqual({ app: 'app.js', bind: ['127.0.0.1:0'], health: '/up' })
+  write('proxyfix.config.json', stdout)
+  const again = await run(['serve', '--print-config'], join(folder, 'site'))
+  expect(JSON.parse(again.stdout)).toStrictEqual(JSON.parse(stdout))
 })
 
 it('--print-config prints a config file that says the same, without secrets', async () => {

@@ -4,12 +4,14 @@
  */
 
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createServer, serve } from '../../src/server/index.ts'
+import { root } from './paths.ts'
 import { launch, run, type RunOptions, type Serving } from './program.ts'
 import { ask } from './wire.ts'
 
@@ -21,6 +23,14 @@ export const createApp = (name = 'nobody', { loud = false, times = 1 } = {}) => 
 export const createLater = async (name) => ({ fetch: async () => new Response('later ' + name) })
 `
 
+/** As the app of a user gets it, by `proxyfix/context`. */
+const contextModule = pathToFileURL(join(root, 'dist', 'context', 'index.js')).href
+
+interface Answer {
+  readonly seen: readonly string[]
+  readonly most: number
+}
+
 let folder: string
 let server: Serving | undefined
 
@@ -28,6 +38,13 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'proxyfix-shapes-'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'your_project.js'), APP)
+  const installed = join(folder, 'node_modules', '@acme', 'site')
+  mkdirSync(installed, { recursive: true })
+  writeFileSync(
+    join(installed, 'package.json'),
+    '{ "type": "module", "exports": { "./web": { "import": "./web.js" } } }',
+  )
+  writeFileSync(join(installed, 'web.js'), APP)
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(async () => {
@@ -81,6 +98,37 @@ describe('gunicorn', () => {
     ])
   })
 
+  // What -k gevent is for in Python: many requests at once, each with variables of its own.
+  it.each([
+    ['one process', []],
+    ['workers', ['-w', '2']],
+  ])('has variables of each request in %s, however many run at once', async (_, workers) => {
+    const wait = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 20))'
+    writeFileSync(
+      join(folder, 'locals.js'),
+      `import { ContextVar, g, request, requestContext } from ${JSON.stringify(contextModule)}
+       const user = new ContextVar('user')
+       let running = 0
+       let most = 0
+       export default requestContext(async (req, res) => {
+         most = Math.max(most, ++running)
+         user.set(req.url)
+         g.user = req.url
+         ${wait}
+         const seen = [request.url]
+         ${wait}
+         res.on('finish', () => running--)
+         seen.push(g.user, user.get())
+         res.end(JSON.stringify({ seen, most }))
+       })`,
+    )
+    await started([...workers, '-b', '127.0.0.1:0', 'locals.js'])
+    const targets = Array.from({ length: 200 }, (__, index) => `/${index}`)
+    const answers = await Promise.all(targets.map(async (target) => JSON.parse(await body(target)) as Answer))
+    expect(answers.map(({ seen }) => seen)).toStrictEqual(targets.map((target) => [target, target, target]))
+    expect(Math.max(...answers.map(({ most }) => most))).toBeGreaterThan(1)
+  })
+
   it('without -b listens on $PORT, without -w runs $WEB_CONCURRENCY workers', async () => {
     await started(['your_project.js:app'], { env: { PORT: '0', WEB_CONCURRENCY: '2' } })
     expect(await server?.said('Listening')).toMatch(/Listening on http:\/\/localhost:\d+ and every interface/)
@@ -88,10 +136,28 @@ describe('gunicorn', () => {
   })
 })
 
+describe('an app of a package that is installed', () => {
+  it.each([
+    ['one process', []],
+    ['workers', ['-w', '2']],
+  ])('is served by %s', async (_, workers) => {
+    await started([...workers, '-b', '127.0.0.1:0', "@acme/site/web:createApp('shop')"])
+    expect(await body()).toBe('shop')
+  })
+})
+
 describe('uWSGI', () => {
   it('--master -p 4 --http :8000 -w app', async () => {
-    await started(['-p', '4', '-b', ':0', 'your_project.js'])
+    await started(['-p', '4', '-b', ':0', 'your_project'])
     expect((await answering(8)).size).toBe(4)
+  })
+
+  it('-w app, the module as uWSGI takes it, is answered by a sentence', async () => {
+    const { code, stderr } = await run(['serve', '--processes', '4', '-w', 'app'], folder)
+    expect([code, stderr]).toStrictEqual([
+      2,
+      "proxyfix: The option -w takes a number of workers, not 'app': give the module as the last argument, as in app.js:app.\n",
+    ])
   })
 })
 
@@ -132,7 +198,7 @@ describe('eventlet', () => {
 
 describe('twistd', () => {
   it('-n web --port tcp:8080 --wsgi myproject.app', async () => {
-    await started(['-b', 'tcp:0:interface=127.0.0.1', 'your_project.js:app'])
+    await started(['-b', 'tcp:0:interface=127.0.0.1', 'your_project.app'])
     expect(server?.url).toMatch(/^http:\/\/127\.0\.0\.1:/)
     expect(await body()).toMatch(/^app in/)
   })

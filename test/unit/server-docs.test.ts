@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { FOREIGN_OPTIONS } from '../../src/cli/foreign-options.ts'
+import { OPTIONS_ELSEWHERE } from '../../src/cli/foreign-options.ts'
 import { serveHelp } from '../../src/cli/serve-help.ts'
+import { readServeArguments } from '../../src/cli/serve-settings.ts'
 import { parseBind } from '../../src/server/index.ts'
 import { flagOf, SETTINGS } from '../../src/server/settings.ts'
 
@@ -46,11 +47,58 @@ describe('the help', () => {
   })
 })
 
+/** What is said of an option when it is typed; nothing when it is one of ours. */
+function saidOf(option: string): string | undefined {
+  try {
+    readServeArguments([option, '1'])
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 describe('options of other servers', () => {
-  it('are none of ours, and each is answered by one sentence', () => {
-    for (const [name, hint] of FOREIGN_OPTIONS) {
-      expect(FLAGS).not.toContain(`--${name}`)
-      expect(hint).toMatch(/^\S[^\n]*\.$/)
-    }
+  const elsewhere = page.slice(page.indexOf('## Options that are called otherwise elsewhere'))
+  const rows = [...elsewhere.matchAll(/^\| +(`.*?`) +\| +(.*?) +\|$/gm)].map(([, there = '', here = '']) => ({
+    options: there.split(', ').map((one) => one.replaceAll('`', '')),
+    here,
+  }))
+
+  it('are in the table of the page as the program answers them, row by row', () => {
+    expect(rows).toStrictEqual(OPTIONS_ELSEWHERE)
+  })
+
+  it.each(rows.flatMap(({ options, here }) => options.map((option) => ({ option, here }))))(
+    '$option is none here, and answered by the table',
+    ({ option, here }) => {
+      expect(saidOf(option)).toBe(`There is no option ${option}: ${here}.`)
+      expect(here).toMatch(/^[^\n]*[^.]$/)
+    },
+  )
+
+  it('are each in one row', () => {
+    const names = rows.flatMap(({ options }) => options.map((one) => (one.length === 2 ? one : one.toLowerCase())))
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('that the other tables name are one here, or are answered', () => {
+    const others = page.slice(ours.length, page.length - elsewhere.length)
+    const cells = [...others.matchAll(/^\| +(`.*?`) +\|/gm)].map(([, there = '']) => there)
+    const named = cells.flatMap((there) => there.match(/(?<=[`\s])--?[a-z][\w-]*/g) ?? [])
+    expect(named).toEqual(expect.arrayContaining(['--master', '--http', '-p', '--listen', '--debug', '--chmod-socket']))
+    expect(named.filter((option) => saidOf(option)?.includes('try --help'))).toStrictEqual([])
+  })
+
+  it.each(['--CertFile', '--cert_file', '--certFile'])('are known however they are written: %s', (option) => {
+    expect(saidOf(option)).toBe(`There is no option ${option}: write --cert FILE --key FILE.`)
+  })
+
+  it('that need a file of the clients’ certificates do not lead to that of the server', () => {
+    expect(saidOf('--ca-certs')).toContain("the proxy's work")
+  })
+
+  it('that nobody has get no silly answer', () => {
+    for (const option of ['--frobnicate', '--start', '--sort', '--hosts-file'])
+      expect(saidOf(option)).toBe(`There is no option ${option}: try --help.`)
   })
 })

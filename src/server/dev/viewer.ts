@@ -5,10 +5,14 @@
  * The attacks: a client elsewhere that comes through a proxy on this machine, whose peer is loopback; the same with a
  * forged `X-Forwarded-For: 127.0.0.1`; a site that lets its own name point to 127.0.0.1 (DNS rebinding), whose Host is
  * its own; a page from elsewhere that asks this server through the browser of whoever develops here.
+ *
+ * A proxy that speaks HTTP/1.1 and adds nothing at all cannot be told from a browser.
  */
 
 import type { IncomingMessage } from 'node:http'
+import type { Decided } from '../../trust/amend.ts'
 import { fixOf } from '../../request/fixed.ts'
+import { forwardingName } from '../../request/forwarding-headers.ts'
 import { unwrapSocket } from '../../request/socket-view.ts'
 import { canonicalPeer, parseForwardedFor } from '../../trust/address.ts'
 import { parseAuthority } from '../../trust/authority.ts'
@@ -23,47 +27,65 @@ export function mayShowSources(req: IncomingMessage): boolean {
     ...(sender === undefined ? [] : [sender.address]),
     ...(decision === undefined ? [] : [decision.peer.address, decision.client.address]),
   ]
-
-  /** As it came over the wire: a request that was fixed shows others. */
-  const received = (name: string): string | undefined => {
-    const headers: unknown = decision?.original.headers ?? req.headers
-    const value = hasGet(headers) ? headers.get(name) : (headers as Readonly<Record<string, unknown>>)[name]
-    return typeof value === 'string' ? value : value === undefined || value === null ? undefined : String(value)
-  }
-  const asked = [received(':authority'), received('host')].filter((host) => host !== undefined)
+  const received = receivedLines(req, decision)
+  const asked = received.filter(([name]) => name === 'host' || name === ':authority').map(([, host]) => host)
   const hosts = decision === undefined ? asked : [...asked, decision.hostname ?? '']
-
   return (
     addresses.every(isLoopback) &&
     asked.length > 0 &&
     hosts.every(isLoopbackHost) &&
-    NODES.every((name) => listOf(received(name)).every(isLoopbackNode)) &&
-    HOSTS.every((name) => listOf(received(name)).every(isLoopbackHost)) &&
-    isForwardedFromHere(received('forwarded') ?? '') &&
-    received('via') === undefined &&
+    isFromHere(received.filter(isOfProxy), req, decision) &&
+    isOriginForm(req) &&
     isOwnOrigin(req)
   )
 }
 
+type Line = readonly [name: string, value: string]
+
+/** The headers as they came over the wire, names in the usual spelling: a request that was fixed shows others. */
+function receivedLines({ rawHeaders }: IncomingMessage, decision: Decided | undefined): readonly Line[] {
+  const { toJSON } = (decision?.original.headers ?? {}) as { toJSON?: () => readonly string[] }
+  const lines = toJSON === undefined ? rawHeaders : toJSON.call(decision?.original.headers)
+  return lines.flatMap((name, index) =>
+    index % 2 === 0 ? [[forwardingName(name) ?? name.toLowerCase(), lines[index + 1] ?? '']] : [],
+  )
+}
+
+/** Further names by which a proxy gives itself away. */
+function isOfProxy([name]: Line): boolean {
+  return forwardingName(name) !== undefined || /^(?:via$|x-(?:forwarded|original|envoy)-)/.test(name)
+}
+
 /**
- * Headers in which proxies say for whom they ask, whether they are believed or not. By forging one a client only loses
- * what it would have seen.
+ * Whether nobody stands between, as a proxy would say, or one that is trusted, and says that it asks for somebody here. By
+ * forging such a header a client only loses what it would have seen.
  */
-const NODES: readonly string[] = [
-  'x-forwarded-for',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'x-original-forwarded-for',
-  'x-appengine-user-ip',
-  'true-client-ip',
-  'cf-connecting-ip',
-  'cf-connecting-ipv6',
-  'fastly-client-ip',
-  'forwarded-for',
-]
-/** Those in which they say which host was asked for. */
-const HOSTS: readonly string[] = ['x-forwarded-host', 'x-forwarded-server', 'x-original-host']
+function isFromHere(lines: readonly Line[], { httpVersion }: IncomingMessage, decision: Decided | undefined): boolean {
+  if (lines.length === 0) return httpVersion !== '1.0' // proxies speak it that add no header; browsers do not
+  return decision?.verdicts.for === 'trusted' && lines.every(namesHere)
+}
+
+/** Headers that name no client: those in which stands what was asked for are judged by the decision, too. */
+const HOSTS: ReadonlySet<string> = new Set(['x-forwarded-host', 'x-forwarded-server', 'x-original-host'])
+const NEITHER: ReadonlySet<string> = new Set([
+  'x-forwarded-proto',
+  'x-forwarded-protocol',
+  'x-forwarded-scheme',
+  'x-forwarded-ssl',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-original-proto',
+  'x-url-scheme',
+  'x-script-name',
+  'front-end-https',
+])
+
+/** Whether a header of a proxy names nobody but this machine; of one that is not known it is not known. */
+function namesHere([name, value]: Line): boolean {
+  if (NEITHER.has(name)) return true
+  if (HOSTS.has(name)) return listOf(value).every(isLoopbackHost)
+  return name === 'forwarded' ? isForwardedFromHere(value) : listOf(value).every(isLoopbackNode)
+}
 
 function isForwardedFromHere(forwarded: string): boolean {
   return listOf(forwarded.replaceAll(';', ',')).every((pair) => {
@@ -72,6 +94,11 @@ function isForwardedFromHere(forwarded: string): boolean {
     if (/^for$/i.test(name)) return isLoopbackNode(value)
     return /^host$/i.test(name) ? isLoopbackHost(value) : /^(?:proto|by)$/i.test(name)
   })
+}
+
+/** Whether it was sent as to the server itself: proxies are sent whole URLs, whose host is another one than Host, perhaps. */
+function isOriginForm({ url = '' }: IncomingMessage): boolean {
+  return url.startsWith('/')
 }
 
 /**
@@ -99,10 +126,6 @@ function isLoopbackHost(text: string): boolean {
   return /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(parseAuthority(text)?.hostname ?? '')
 }
 
-function listOf(value: string | undefined): readonly string[] {
-  return value === undefined || value === '' ? [] : value.split(',').map((item) => item.trim())
-}
-
-function hasGet(headers: unknown): headers is { get(name: string): unknown } {
-  return typeof (headers as { get?: unknown }).get === 'function'
+function listOf(value: string): readonly string[] {
+  return value === '' ? [] : value.split(',').map((item) => item.trim())
 }

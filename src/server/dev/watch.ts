@@ -8,12 +8,15 @@
 
 import { type FSWatcher, readdirSync, type Stats, statSync, watch } from 'node:fs'
 import { dirname, extname, join, resolve, sep } from 'node:path'
+import { fail, show } from '../../trust/error.ts'
 
 export interface WatchOptions {
   /** The folder of the program. */
   readonly root: string
   /** Files to watch wherever they are, such as a config file. */
   readonly extra?: readonly string[]
+  /** Files and folders whose every file counts. */
+  readonly paths?: readonly string[]
   /** Called once for what is changed in one go, with one of the files. */
   onChange(file: string): void
 }
@@ -40,12 +43,17 @@ interface Folder {
   readonly isWhole: boolean
 }
 
-/** Watches from now on. */
-export function watchFiles({ root, extra = [], onChange }: WatchOptions): Watching {
+/**
+ * Watches from now on.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for one of `paths` that is not there.
+ */
+export function watchFiles({ root, extra = [], paths = [], onChange }: WatchOptions): Watching {
   const folders = new Map<string, Folder>()
   const single = new Set<string>()
   /** What each file was like when it was last looked at. */
   const states = new Map<string, string>()
+  /** Folders in which everything counts. */
+  const whole: string[] = []
   let changed: string | undefined
   let timer: NodeJS.Timeout | undefined
   let isFull = false
@@ -53,7 +61,12 @@ export function watchFiles({ root, extra = [], onChange }: WatchOptions): Watchi
   function counts(path: string): boolean {
     if (single.has(path)) return true
     const name = path.slice(dirname(path).length).replace(sep, '')
+    if (isInWhole(path)) return true
     return folders.get(dirname(path))?.isWhole === true && (CODE.has(extname(name)) || /^\.env(\.|$)/.test(name))
+  }
+
+  function isInWhole(path: string): boolean {
+    return whole.some((folder) => path.startsWith(folder + sep))
   }
 
   function look(path: string): void {
@@ -88,7 +101,7 @@ export function watchFiles({ root, extra = [], onChange }: WatchOptions): Watchi
 
   /** @param isNew Whether it came while we watched: what is in it is a change. */
   function watchTree(folder: string, stats: Stats, isNew: boolean): void {
-    if (folder !== root && isIgnored(folder)) return
+    if (folder !== root && !whole.includes(folder) && isIgnored(folder)) return
     if (!watchFolder(folder, stats, true)) return
     for (const entry of entriesOf(folder)) {
       const path = join(folder, entry.name)
@@ -129,18 +142,28 @@ export function watchFiles({ root, extra = [], onChange }: WatchOptions): Watchi
   function add(files: readonly string[]): void {
     for (const file of files) {
       const path = resolve(root, file)
-      if (single.has(path) || path.split(sep).includes('node_modules')) continue
-      single.add(path)
-      const stats = statOf(dirname(path))
-      if (stats !== undefined) watchFolder(dirname(path), stats, false)
-      noteState(path, statOf(path))
+      if (!path.split(sep).includes('node_modules')) addFile(path)
     }
   }
 
+  function addFile(path: string): void {
+    if (single.has(path)) return
+    single.add(path)
+    const stats = statOf(dirname(path))
+    if (stats !== undefined) watchFolder(dirname(path), stats, false)
+    noteState(path, statOf(path))
+  }
+
+  for (const path of paths.map((name) => resolve(root, name))) {
+    const stats = statOf(path)
+    if (stats === undefined) fail(`The option watch cannot take ${show(path)}: there is no such file or folder.`)
+    if (stats.isDirectory()) whole.push(path)
+    else addFile(path)
+  }
   const rootStats = statOf(root)
   if (rootStats !== undefined) watchTree(root, rootStats, false)
+  for (const folder of whole) watchTree(folder, statSync(folder), false)
   add(extra)
-
   return {
     add,
     close() {

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { Instance } from '../instance.ts'
 import { asForHttp } from '../listen.ts'
+import { outliveErrors } from '../outlive.ts'
 import { useAdhocCertificate } from '../tls.ts'
 import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
 
@@ -19,9 +20,6 @@ export type MakeInstance = (
  */
 export function runWorker(make: MakeInstance, failureOf: (error: unknown) => BootFailure): void {
   let instance: Instance | undefined
-  // A terminal and a supervisor signal every process of a group: what is to be done, the listening one says.
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTTIN', 'SIGTTOU'] as const)
-    process.on(signal, () => undefined)
   process.on('SIGTERM', () => tell({ type: 'retire', reason: 'it was sent SIGTERM' }))
   process.on('SIGUSR1', () => instance?.reopenLogs())
 
@@ -39,14 +37,19 @@ export function runWorker(make: MakeInstance, failureOf: (error: unknown) => Boo
     if (adhoc !== undefined) useAdhocCertificate(adhoc)
     let requests = 0
     let most = Infinity
+    // Whoever only waits to be told something does not load any more: without this, what never comes is waited for.
+    process.channel?.unref()
     try {
       const made = await make(bind, () => {
         if (++requests === most) tell({ type: 'retire', reason: `it has served ${requests} requests` })
       })
+      process.channel?.ref()
       most = made.maxRequests
       instance = made.instance
       tell({ type: 'ready' })
+      outliveErrors(() => tell({ type: 'retire', reason: 'the app threw what nobody caught' }))
     } catch (error) {
+      process.channel?.ref()
       const failure = failureOf(error)
       process.send?.({ type: 'failed', ...failure } satisfies FromWorker, () => process.exit(failure.code))
     }

@@ -10,6 +10,11 @@ const SHAPES = new Map<string, OptionShape>([
   ['help', { type: 'boolean', short: 'h' }],
 ])
 
+const ELSEWHERE = new Map([
+  ['elsewhere', 'write --here'],
+  ['e', 'write -h'],
+])
+
 describe('readArguments', () => {
   it.each<{ args: string[]; options: [string, string[]][]; positionals: string[] }>([
     { args: [], options: [], positionals: [] },
@@ -49,17 +54,17 @@ describe('readArguments', () => {
     { args: ['--toString'], says: 'There is no option --toString' },
     { args: ['--__proto__=1'], says: 'There is no option --__proto__' },
     { args: ['--hasOwnProperty=1'], says: 'There is no option --hasOwnProperty' },
-    { args: ['--port', '3000'], says: 'write -b :PORT' },
-    { args: ['--port=3000'], says: 'write -b :PORT' },
-    { args: ['-p', '3000'], says: 'write -b :PORT' },
-    { args: ['--host', '::'], says: 'or -b HOST:PORT' },
+    { args: ['--port', '3000'], says: 'There is no option --port: try --help.' }, // and not --x-port
+    { args: ['-p', '3000'], says: 'There is no option -p: try --help.' },
+    { args: ['--elsewhere=3000'], says: 'There is no option --elsewhere: write --here.' },
+    { args: ['-e', '3000'], says: 'There is no option -e: write -h.' },
   ])('refuses $args', ({ args, says }) => {
-    const read = (): unknown => readArguments(args, SHAPES)
+    const read = (): unknown => readArguments(args, SHAPES, (name) => ELSEWHERE.get(name))
     expect(read).toThrow(UsageError)
     expect(read).toThrow(says)
   })
 
-  it('does not tell of an address to listen on where there is none', () => {
+  it('does not take an address to listen on for what says whom to believe', () => {
     const read = (): unknown => readArguments(['--port', '3000'], new Map([['x-port', { type: 'string' }]]))
     expect(read).toThrow('There is no option --port: try --help.')
   })

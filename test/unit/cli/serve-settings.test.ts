@@ -1,11 +1,12 @@
 /** What is set, where three sources say something of it: each setting of the table in each of them. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   readServeArguments,
+  serverOptions,
   serveOptionsOf,
   type ServeSettings,
   serveSettings,
@@ -52,6 +53,7 @@ const EXAMPLES: Readonly<Record<Exclude<SettingName, 'app' | 'config' | 'chdir' 
   backlog: { text: '50', value: 50 },
   pid: { text: 'app.pid', value: 'app.pid' },
   dev: { text: 'true', value: true },
+  watch: { text: 'templates', value: ['templates'], beside: { dev: true } },
   workers: { text: '3', value: 3 },
   timeout: { text: '45', value: 45, beside: { workers: 1 } },
   gracefulTimeout: { text: '1m', value: 60 },
@@ -117,6 +119,18 @@ describe('where several sources say something', () => {
     expect(proxyFix).toStrictEqual({ ...counts, trustedProxies: ['10.0.0.1'] })
   })
 
+  it('--dev counts before workers that another source sets, and what is about them', async () => {
+    const file = { workers: 4, maxRequests: 1000, timeout: 5, health: '/up' }
+    const { settings } = await settingsOf({ file, env: { PROXYFIX_MAX_REQUESTS_JITTER: '5' }, typed: ['--dev'] })
+    expect(settings).toStrictEqual({
+      app: 'app.js',
+      config: expect.any(String),
+      bind: ['127.0.0.1:8000'],
+      dev: true,
+      health: '/up',
+    })
+  })
+
   it('a flag is taken back by another', async () => {
     const { settings } = await settingsOf({ file: { cert: 'adhoc', http2: true }, typed: ['--no-http2'] })
     expect(settings).toMatchObject({ cert: 'adhoc', http2: false })
@@ -149,6 +163,8 @@ describe('what platforms set', () => {
     [{ WEB_CONCURRENCY: '3', PROXYFIX_WORKERS: '2' }, 2],
     [{ WEB_CONCURRENCY: '3', PROXYFIX_DEV: '1' }, undefined],
     [{ WEB_CONCURRENCY: '' }, undefined],
+    [{ WEB_CONCURRENCY: 'auto' }, availableParallelism()],
+    [{ PROXYFIX_WORKERS: 'auto' }, availableParallelism()],
   ])('%o is as many workers as %o', async (env, workers) => {
     expect((await settingsOf({ env })).settings.workers).toBe(workers)
   })
@@ -157,7 +173,8 @@ describe('what platforms set', () => {
     [{ PORT: 'http' }, "'http'"],
     [{ PORT: '65536' }, "'65536'"],
     [{ WEB_CONCURRENCY: '0' }, "'0'"],
-    [{ WEB_CONCURRENCY: 'auto' }, "'auto'"],
+    [{ WEB_CONCURRENCY: 'all' }, "'all'"],
+    [{ WEB_CONCURRENCY: '9999' }, 'WEB_CONCURRENCY takes a whole number, 1 to 256'],
   ])('%o is refused', async (env, says) => {
     await expect(settingsOf({ env })).rejects.toThrow(says)
   })
@@ -177,15 +194,44 @@ describe('a mistake', () => {
     [{ file: { backlog: true } }, 'backlog in the config file must be a whole number, not true.'],
     [{ file: { http2: 'yes' } }, "http2 in the config file must be true or false, not 'yes'."],
     [{ file: { bind: 8000 } }, 'bind in the config file must be text or a list of texts, not 8000.'],
-    [{ file: { bind: [] } }, 'bind in the config file must be text or a list of texts'],
+    [{ file: { bind: [] } }, 'bind in the config file is an empty list'],
+    [{ file: { xFor: 1 } }, "config.json sets 'xFor' in the wrong place: write proxyFix: { xFor: … }."],
+    [{ file: { proxyFix: { xfor: 1 } } }, 'There is no option xfor in the config file: did you mean xFor?'],
+    [{ file: { proxyFix: 1 } }, 'must be an object like { xFor: 1 }'],
+    [{ file: { keepAliveTimeout: '1 hour' } }, 'keepAliveTimeout in the config file takes a number of seconds'],
+    [{ file: { http2: true } }, 'The option http2 in the config file needs TLS'],
+    [{ env: { PROXYFIX_HTTP2: '1' } }, 'The variable PROXYFIX_HTTP2 needs TLS'],
+    [{ typed: ['--http2'] }, 'The option --http2 needs TLS'],
+    [{ file: { maxRequests: 5 } }, 'The option maxRequests in the config file is about workers'],
+    [
+      { env: { PROXYFIX_X_FOR: 'trusted' } },
+      "The variable PROXYFIX_X_FOR is 'trusted', so PROXYFIX_TRUSTED_PROXIES must say who is",
+    ],
+    [{ file: { proxyFix: { xFor: 'trusted' } } }, "is 'trusted', so trustedProxies must say who is"],
+    [
+      { typed: ['-w', '8000'] },
+      "The option --workers takes a whole number, 1 to 256, or 'auto', not '8000': for a port write -b :PORT",
+    ],
+    [{ env: { PROXYFIX_WORKERS: '257' } }, 'The variable PROXYFIX_WORKERS takes a whole number, 1 to 256'],
+    [{ file: { workers: 1e9 } }, 'workers in the config file takes a whole number, 1 to 256'],
+    [{ typed: ['-w', '1', '--timeout', '1200h'] }, 'The option --timeout takes 2147483 seconds at most'],
+    [{ env: { PROXYFIX_GRACEFUL_TIMEOUT: '600h' } }, 'PROXYFIX_GRACEFUL_TIMEOUT takes 2147483 seconds at most'],
+    [{ file: { shutdownDelay: 2_147_484 } }, 'shutdownDelay in the config file takes 2147483 seconds at most'],
+    [{ env: { PROXYFIX_CHDIR: '' } }, 'The variable PROXYFIX_CHDIR is empty'],
+    [{ env: { PROXYFIX_DOTENV: '' } }, 'The variable PROXYFIX_DOTENV is empty'],
+    [{ typed: ['--watch', 'templates'] }, 'The option --watch does nothing alone: set --dev as well.'],
+    [{ file: { workers: 2, dev: true } }, 'The options dev and workers cannot be set both'],
+    [{ file: { dev: true }, typed: ['-w', '2'] }, 'cannot be set both'],
     [{ file: { health: 1 } }, 'health in the config file must be text, not 1.'],
     [{ file: { proxyFix: 1 } }, 'proxyFix in the config file must be an object'],
     [{ file: { bnid: ':1' } }, 'bind'],
     [{ file: { proxyFix: { trustedProxies: 'loopback' } } }, 'does nothing alone'],
-    [{ typed: ['--dev', '-w', '2'] }, 'dev and workers'],
+    [{ typed: ['--dev', '-w', '2'] }, 'The options --dev and --workers cannot be set both'],
     [{ typed: ['--max-requests', '1'] }, 'there are none'],
   ])('in %o is told', async (sources, says) => {
-    const error: unknown = await settingsOf(sources).catch((reason: unknown) => reason)
+    const error: unknown = await settingsOf(sources)
+      .then(serverOptions)
+      .catch((reason: unknown) => reason)
     expect(error instanceof ProxyFixError || error instanceof UsageError).toBe(true)
     expect((error as Error).message).toContain(says)
     expect((error as Error).message).toMatch(/^[^\n]+[.?]$/)
@@ -193,7 +239,7 @@ describe('a mistake', () => {
 
   it.each([
     [['-p', '3000'], '-b :PORT'],
-    [['-p', 'auto'], '-b :PORT'],
+    [['-p', 'all'], '-b :PORT'],
     [['-p', '2', '-w', '2'], 'mean the same'],
     [['-k', 'gevent'], 'the event loop is the only kind'],
     [['other.js'], 'one too many'],

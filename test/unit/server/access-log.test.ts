@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
   connect as connectHttp2,
   createServer as createHttp2Server,
   type Http2ServerRequest,
@@ -456,6 +458,42 @@ describe('over HTTP/2', () => {
     server.close()
     await once(server, 'close')
     expect(lines()).toEqual(['203.0.113.7 "GET /a HTTP/2.0" 200 5 yes'])
+  })
+})
+
+describe('an answer over HTTP/2 that is not whole', () => {
+  const BODY = Buffer.alloc(1_500_000) // more than a client takes that has stopped reading
+
+  it.each<{ name: string; leave: (stream: ClientHttp2Stream, session: ClientHttp2Session) => void; ends: boolean }>([
+    { name: 'is aborted, as its client cancels it', leave: (stream) => stream.close(8), ends: false },
+    {
+      name: 'is aborted, as its client cancels it after its end was written',
+      leave: (stream) => stream.close(8),
+      ends: true,
+    },
+    { name: 'is aborted, as its client goes away', leave: (_, session) => session.destroy(), ends: true },
+  ])('$name', async ({ leave, ends }) => {
+    const accessLog = opened('json')
+    const server = createHttp2Server((req, res) => {
+      accessLog.onRequest(req, res)
+      res.write(BODY)
+      if (ends) res.end()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo // as it does not listen on a pipe
+    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    const stream = session.request({ ':path': '/a' })
+    stream.on('error', () => undefined) // that it was cancelled is known
+    await once(stream, 'data')
+    stream.pause()
+    leave(stream, session)
+    const [line = ''] = await written(1)
+    session.destroy()
+    server.close()
+    await once(server, 'close')
+    const { bytes, aborted } = JSON.parse(line) as Record<string, unknown>
+    expect(aborted).toBe(true)
+    expect(bytes).toBeLessThan(BODY.length)
   })
 })
 

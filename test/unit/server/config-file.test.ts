@@ -82,6 +82,16 @@ describe('a config file', () => {
     { files: { 'proxyfix.config.json': '{ "access_log": "-" }' }, says: "did you mean 'accessLog'?" },
     { files: { 'proxyfix.config.json': '{ "xyzzyplugh": 2 }' }, says: 'there are bind, workers, accessLog, proxyFix.' },
     { files: { 'proxyfix.config.json': '{ "__proto__": 2 }' }, says: "sets '__proto__', which is no option" },
+    {
+      files: { 'proxyfix.config.mjs': 'export default { get bind() { throw new Error("no vault") } }' },
+      says: 'What proxyfix.config.mjs exports could not be read: Error: no vault (',
+    },
+    {
+      files: { 'proxyfix.config.mjs': 'export default Promise.reject(new Error("no vault"))' },
+      says: 'The promise that proxyfix.config.mjs exports failed: Error: no vault',
+    },
+    { files: { 'proxyfix.config.json': '{ "\\u001b[31mx": 2 }' }, says: String.raw`sets '\u001b[31mx'` },
+    { file: 'a'.repeat(5000), files: {}, says: 'cannot be read: Error: ENAMETOOLONG' },
     { file: 'gone.js', files: {}, says: 'There is no config file gone.js in ' },
     { file: '.', files: {}, says: 'The config file . is no file' },
     { file: 'a.yaml', files: { 'a.yaml': '' }, says: 'must be JavaScript, TypeScript or JSON' },
@@ -127,7 +137,7 @@ describe('a file of variables', () => {
 
   it.each([
     { file: 'gone.env', says: 'There is no file gone.env of variables in ' },
-    { file: '.', says: '. cannot be read' },
+    { file: '.', says: '. is a folder: give a file of variables.' },
   ])('cannot be $file', ({ file, says }) => {
     expect(() => loadEnvironmentFile({ cwd, file })).toThrow(
       expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION', message: expect.stringContaining(says) as string }),

@@ -44,19 +44,28 @@ beforeEach(() => void errors.mockImplementation(() => undefined))
 afterEach(() => void errors.mockReset())
 
 interface Asked {
+  readonly httpVersion?: string
+  readonly url?: string
   readonly peer?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly proxyFix?: ProxyFixOptions
 }
 
 /** A request as Node would hand it over. */
-function requestFrom({ peer, headers = {}, proxyFix: options }: Asked): IncomingMessage {
+function requestFrom({
+  peer,
+  httpVersion = '1.1',
+  url = '/',
+  headers = {},
+  proxyFix: options,
+}: Asked): IncomingMessage {
   const all: Record<string, string> = { host: 'localhost:8000', ...headers }
   if (all['host'] === '') delete all['host']
   const req = {
     method: 'GET',
-    url: '/',
-    headers: { ...all },
+    url,
+    httpVersion,
+    headers: Object.fromEntries(Object.entries(all).map(([name, value]) => [name.toLowerCase(), value])),
     rawHeaders: Object.entries(all).flat(),
     socket: { remoteAddress: peer, remotePort: 4000, localAddress: peer },
   } as unknown as IncomingMessage // all that is read of one
@@ -80,6 +89,13 @@ describe('sources are shown', () => {
       ...HERE,
       proxyFix: ONE,
       headers: { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-host': 'localhost' },
+    },
+    {
+      why: 'through one of HTTP/1.0 that is trusted',
+      ...HERE,
+      httpVersion: '1.0',
+      proxyFix: ONE,
+      headers: { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' },
     },
     {
       why: 'through one that speaks Forwarded',
@@ -164,6 +180,28 @@ describe('sources are not shown', () => {
     { why: 'through a proxy that names itself alone', ...HERE, headers: { via: '1.1 proxy' } },
     { why: 'through one that speaks Forwarded', ...HERE, headers: { forwarded: 'for=203.0.113.7' } },
     { why: 'through one that quotes it', ...HERE, headers: { forwarded: 'For="[2001:db8::1]:4711"' } },
+    ...['X-Original-For', 'CF-Pseudo-IPv4', 'X_Forwarded_For', 'x.real.ip', 'X-Envoy-External-Address'].map((name) => ({
+      why: `through a proxy that says ${name}`,
+      ...HERE,
+      headers: { [name]: '203.0.113.7' },
+    })),
+    { why: 'through a proxy that says X-Forwarded', ...HERE, headers: { 'x-forwarded': 'for=203.0.113.7' } },
+    { why: 'through a proxy that tells the scheme alone', ...HERE, headers: { 'x-forwarded-proto': 'https' } },
+    { why: 'to who says that it is here, and nobody is asked', ...HERE, headers: { 'x-forwarded-for': '127.0.0.1' } },
+    {
+      why: 'through one that is trusted, and names another client in another header',
+      ...HERE,
+      proxyFix: ONE,
+      headers: { 'x-forwarded-for': '127.0.0.1', X_Original_For: '203.0.113.7' },
+    },
+    {
+      why: 'through one that is trusted in what it did not say',
+      ...HERE,
+      proxyFix: ONE,
+      headers: { 'x-forwarded-host': 'localhost' },
+    },
+    { why: 'for a whole URL, as proxies are asked', ...HERE, url: 'http://evil.example/' },
+    { why: 'over HTTP/1.0, as proxies speak it and no browser', ...HERE, httpVersion: '1.0' },
     { why: 'through several that speak Forwarded', ...HERE, headers: { forwarded: 'for=203.0.113.7, for=127.0.0.1' } },
     { why: 'through one whose words break the grammar', ...HERE, headers: { forwarded: 'for = 203.0.113.7' } },
     { why: 'to a page of another site', ...HERE, headers: { origin: 'http://evil.example' } },
@@ -328,7 +366,7 @@ describe('the page', () => {
 
   it('shows that there is no app', async () => {
     const app = await loadAppOrError('gone.mjs', { cwd: root })
-    expect((await ask(app as NodeListener, HTML)).body).toContain('There is no module gone.mjs')
+    expect((await ask(app as NodeListener, HTML)).body).toContain('There is no module &#39;gone.mjs&#39;')
   })
 })
 

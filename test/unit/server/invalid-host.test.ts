@@ -30,6 +30,7 @@ const OPTIONS: ProxyFixOptions = { xFor: 1, xProto: 1 }
 
 const app = {
   async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).href !== request.url) throw new Error('The URL is none.')
     return new Response(`${request.method} ${request.url} ${await request.text()}`)
   },
 }
@@ -37,6 +38,7 @@ const app = {
 describe.each([
   { name: 'fixed by the server', serving: () => serve(app, { bind: '127.0.0.1:0', proxyFix: OPTIONS }) },
   { name: 'wrapped by proxyFix', serving: () => serve(proxyFix(app, OPTIONS), { bind: '127.0.0.1:0' }) },
+  { name: 'that nothing fixes', serving: () => serve(app, { bind: '127.0.0.1:0' }) },
 ])('a Fetch app $name', ({ serving }) => {
   let server: RunningServer
 
@@ -56,10 +58,23 @@ describe.each([
     )
   })
 
+  it.each([
+    { name: 'a trailing dot', target: '/path', host: 'good.example.:81', url: 'http://good.example.:81/path' },
+    { name: 'a target with a host', target: 'http://evil.example/path', host: 'a', url: 'http://a/path' },
+    { name: 'neither', target: 'http://evil.example/path', host: '', url: 'http://localhost/path' },
+  ])('is told the host that Host names: $name', async ({ target, host, url }) => {
+    expect(await answer(host, 'GET', '', target)).toContain(`\r\nGET ${url} \r\n`)
+  })
+
   /** The whole answer, as it came over the wire. */
-  async function answer(host: string, method: string, body: string): Promise<string> {
+  async function answer(host: string, method: string, body: string, target = '/path'): Promise<string> {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
-    const head = [`${method} /path HTTP/1.1`, `Host: ${host}`, `Content-Length: ${body.length}`, 'Connection: close']
+    const head = [
+      `${method} ${target} HTTP/1.1`,
+      `Host: ${host}`,
+      `Content-Length: ${body.length}`,
+      'Connection: close',
+    ]
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
     return await text(socket)
   }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { createServer, parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
 import { proxyFix } from '../../../src/index.ts'
 import { exchange, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
@@ -23,7 +23,7 @@ async function started(app: unknown, options: ServeOptions = {}): Promise<{ serv
 
 function muted(): { readonly lines: string[] } {
   const lines: string[] = []
-  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+  const spy = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
   onTestFinished(() => spy.mockRestore())
   return { lines }
 }
@@ -69,6 +69,14 @@ describe('addresses', () => {
   })
 })
 
+it('a factory that is served for a handler is told of', async () => {
+  const spy = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  onTestFinished(() => spy.mockRestore())
+  const { port } = await started(async (_name: string) => app)
+  await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
+  expect(spy.mock.calls.flat().map(String).join('\n')).toContain('is it a factory? Then call it')
+})
+
 describe('an app that is late', () => {
   it('is answered for, and may go on as if nothing had happened', async () => {
     const { lines } = muted()
@@ -88,7 +96,7 @@ describe('an app that is late', () => {
     expect(response?.headers).not.toHaveProperty('x-early')
     await vi.waitFor(() => expect(wentOn).toStrictEqual(['written']))
     expect(lines).toStrictEqual([
-      'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.\n',
+      'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.',
     ])
   })
 
@@ -179,8 +187,42 @@ describe('upgrades', () => {
 describe('what cannot be', () => {
   it.each<[name: string, options: unknown, says: string]>([
     ['a port as a number', { bind: 8000 }, "':8000' for a port and { fd: 8000 } for a socket"],
-    ['an address that is no address', { bind: { host: 'a' } }, 'what parseBind gives, not an object'],
-    ['a negative fd', { bind: { fd: -1 } }, 'not an object'],
+    ['an address that is no address', { bind: { host: 'a' } }, 'bind names no address'],
+    ['a negative fd', { bind: { fd: -1 } }, 'fd of the option bind must be the number of a file descriptor, not -1'],
+    [
+      'a host by another name',
+      { bind: { port: 0, hostname: '127.0.0.1' } },
+      "no member 'hostname': did you mean host?",
+    ],
+    ['a misspelt member', { bind: { port: 0, hots: '127.0.0.1' } }, "no member 'hots': did you mean host?"],
+    ['a host that was not set', { bind: { port: 0, host: undefined } }, 'must be a name or an address'],
+    ['a host that is empty', { bind: { port: 0, host: '' } }, 'must be a name or an address'],
+    ['a host that is a number', { bind: { port: 0, host: 5 } }, 'must be a name or an address'],
+    ['a host in brackets', { bind: { port: 0, host: '[::1]' } }, 'IPv6 without brackets'],
+    ['a host that is every one', { bind: { port: 0, host: '*' } }, 'without it, every interface'],
+    ['a port that is none', { bind: { port: 99_999 } }, '0 to 65535, not 99999'],
+    ['a port in text', { bind: { port: '80' } }, "0 to 65535, not '80'"],
+    ['ipv6Only in words', { bind: { port: 0, ipv6Only: 'yes' } }, 'must be true or false'],
+    ['a mode in text', { bind: { path: 'a.sock', mode: '660' } }, "a number like 0o660, not '660'"],
+    ['a mode that is not octal', { bind: { path: 'a.sock', mode: 660 } }, 'a number like 0o660, not 660'],
+    ['a path with a zero in it', { bind: { path: 'a\0b' } }, String.raw`not 'a\u0000b'`],
+    ['a path that is too long', { bind: { path: 'x'.repeat(97) } }, 'of 96 bytes at most'],
+    ['a path called unix', { bind: { unix: 'a.sock' } }, 'did you mean path?'],
+    ['two addresses in one', { bind: { port: 0, path: 'a.sock' } }, 'an object of its own'],
+    ['a mode of a port', { bind: { port: 0, mode: 0o660 } }, 'does not go with it'],
+    ['a backlog of an address in text', { bind: { fd: 3, backlog: 'x' } }, 'backlog of the option bind'],
+    ['a backlog of an address below 1', { bind: { fd: 3, backlog: -1 } }, 'backlog of the option bind'],
+    ['senders of an address that are anybody', { bind: { port: 0, proxyProtocol: ['*'] } }, "cannot take '*'"],
+    ['senders of an address that are nobody', { bind: { port: 0, proxyProtocol: [] } }, 'empty entry'],
+    ['a certificate of an address without key', { bind: { port: 0, tls: { cert: 'c.pem' } } }, 'key is missing'],
+    ['systemd: false', { bind: { systemd: false } }, 'must be true, not false'],
+    ['an address that is null', { bind: [null] }, 'not null'],
+    ['a log by another name', { accessLog: { file: 'x' } }, "no member 'file': did you mean to?"],
+    ['a log that is no file', { accessLog: { to: 5 } }, "must be the path of a file, or '-', not 5"],
+    ['color in words', { accessLog: { color: 'yes' } }, 'color of the option accessLog must be true or false'],
+    ['certificates of clients', { tls: { cert: 'c', key: 'k', ca: 'ca' } }, "are the proxy's work"],
+    ['a member of tls that is not', { tls: { crt: 'c', key: 'k' } }, 'did you mean cert?'],
+    ['a certificate that is a number', { tls: { cert: 1, key: 'k' } }, 'must be the path of a file, or what it holds'],
     ['port', { port: 1 }, 'did you mean bind?'],
     ['a misspelt limit', { maxBoddy: 1 }, 'did you mean maxBody?'],
     ['a backlog of 0', { backlog: 0 }, 'backlog'],
@@ -202,6 +244,15 @@ describe('what cannot be', () => {
     const error: unknown = await serve(app, options as ServeOptions).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'ERR_PROXYFIX_OPTION', message: expect.stringContaining(says) as string })
     expect((error as Error).message).toMatch(/^[^\n]+[.?]$/)
+  })
+
+  it('is judged by what it says at that moment', async () => {
+    const bind = { port: 0, host: '127.0.0.1' }
+    const unstarted = createServer(app, { bind })
+    bind.host = '0.0.0.0'
+    const server = await unstarted.listen()
+    onTestFinished(() => server.close())
+    expect(server.addresses[0]?.address).toBe('127.0.0.1')
   })
 
   it('is a server that listens by itself', async () => {

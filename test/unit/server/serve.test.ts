@@ -1,14 +1,22 @@
 /** The bundled server: which app it takes, where it listens, what an app sees on it, and how it stops. */
 
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { Hono } from 'hono'
 import type { ServerMiddleware } from 'srvx'
 import { serve as serveSrvx } from 'srvx/node'
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, ProxyFixError, type ProxyFixOptions } from '../../../src/index.ts'
 import { createServer, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { selfSigned } from '../../../src/server/self-signed.ts'
 import { exchange, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
 
 /** An app of any kind, as a caller without types may give it. */
@@ -243,31 +251,128 @@ describe('a handler', () => {
     expect(error).toHaveBeenCalledTimes(2)
   })
 
+  const broken = new Error('database lost')
+
+  it('whose stream fails before it has begun is answered 500', async () => {
+    const error = silenced()
+    const streams = [
+      (): ReadableStream => new ReadableStream({ start: (controller) => controller.error(broken) }),
+      (): ReadableStream => new ReadableStream({ pull: () => Promise.reject(broken) }),
+    ]
+    const { port } = await started((_request: Request) => new Response(streams[error.mock.calls.length]?.()))
+    for (const calls of [1, 2]) {
+      expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+      expect(error).toHaveBeenCalledTimes(calls)
+    }
+    expect(error).toHaveBeenCalledWith('GET "/x" failed:', broken)
+  })
+
   it('whose stream breaks has its connection cut, and the error shown', async () => {
     const error = silenced()
-    const broken = new Error('database lost')
-    const stream = (): ReadableStream =>
-      new ReadableStream({
-        pull() {
-          throw broken
-        },
-      })
-    const { port } = await started((_request: Request) => new Response(stream()))
-    await exchange(port, requestText(...GET))
+    const stream = new ReadableStream({
+      start: (controller) => controller.enqueue('begun'),
+      pull: async (controller) => {
+        await nextTurn()
+        controller.error(broken)
+      },
+    })
+    const { port } = await started((_request: Request) => new Response(stream))
+    expect(await exchange(port, requestText(...GET))).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*begun\r\n$/) // no last chunk
     await vi.waitFor(() => expect(error).toHaveBeenCalledWith('GET "/x" failed:', broken))
   })
 
-  it.each(['TRACE', 'CONNECT'])('for Fetch is not asked %s, which no Request can be', async (method) => {
+  it('whose stream has nothing to say yet has its head sent', async () => {
+    let controller: ReadableStreamDefaultController | undefined
+    const stream = new ReadableStream({ start: (given) => void (controller = given) })
+    const { port } = await started((_request: Request) => new Response(stream))
+    const [response] = (await once(http.get({ port, host: '127.0.0.1', agent: false }), 'response')) as [
+      IncomingMessage,
+    ]
+    controller?.enqueue('late')
+    controller?.close()
+    expect(await text(response)).toBe('late')
+  })
+
+  it('whose stream nobody reads any more is told', async () => {
+    let cancel = (): void => undefined
+    const cancelled = new Promise<void>((resolve) => (cancel = resolve))
+    const stream = new ReadableStream({ start: (controller) => controller.enqueue('begun'), cancel })
+    const { port } = await started((_request: Request) => new Response(stream))
+    const req = http.get({ port, host: '127.0.0.1', agent: false })
+    req.on('error', () => undefined)
+    const [response] = (await once(req, 'response')) as [IncomingMessage]
+    await once(response, 'data')
+    req.destroy()
+    await expect(cancelled).resolves.toBeUndefined()
+  })
+
+  it('whose Response has no words for its status has those of HTTP', async () => {
+    const { port } = await started((request: Request) =>
+      request.url.endsWith('/x') ? new Response(null, { status: 418 }) : new Response('', { statusText: 'Mine' }),
+    )
+    expect(await exchange(port, requestText(...GET, 'Connection: close'))).toMatch(/^HTTP\/1\.1 418 I'm a Teapot\r\n/)
+    expect(await exchange(port, requestText('GET / HTTP/1.1', 'Host: app', 'Connection: close'))).toMatch(
+      /^HTTP\/1\.1 200 Mine\r\n/,
+    )
+  })
+
+  it.each([
+    { kind: 'sets headers of its own', set: (res: ServerResponse) => res.setHeader('set-cookie', 'a=b') },
+    { kind: 'sets a length', set: (res: ServerResponse) => res.setHeader('content-length', 5) },
+    { kind: 'sets an encoding', set: (res: ServerResponse) => res.setHeader('content-encoding', 'gzip') },
+    { kind: 'sets a transfer', set: (res: ServerResponse) => res.setHeader('transfer-encoding', 'identity') },
+    { kind: 'sets words that cannot be sent', set: (res: ServerResponse) => (res.statusMessage = 'a\r\nb: c') },
+    { kind: 'sets a date', set: (res: ServerResponse) => res.setHeader('date', 'never') },
+  ])('that $kind and throws leaves none of it in the answer, nor in the next one', async ({ set }) => {
+    silenced()
+    const { port } = await started((req: IncomingMessage, res: ServerResponse) => {
+      if (req.url === '/next') return res.end('next')
+      set(res)
+      return fails()
+    })
+    const received = await exchange(
+      port,
+      requestText(...GET) + requestText('GET /next HTTP/1.1', 'Host: app', 'Connection: close'),
+    )
+    const [failed, next] = parseResponses(received)
+    expect(failed).toMatchObject({ ...FAILED, headers: { 'content-length': '23', connection: 'keep-alive' } })
+    const names = ['connection', 'content-length', 'content-type', 'date', 'keep-alive']
+    expect(Object.keys(failed?.headers ?? {}).toSorted()).toStrictEqual(names)
+    expect(failed?.headers['date']).toMatch(/ GMT$/)
+    expect(next).toMatchObject({ status: 200, body: 'next' })
+  })
+
+  it('that writes after its end loses nothing, and its error is shown', async () => {
     const error = silenced()
+    const { port } = await started((_req: IncomingMessage, res: ServerResponse) => {
+      res.end('whole')
+      res.write('and more')
+    })
+    expect(await askPort(port, ...GET)).toMatchObject({ status: 200, body: 'whole' })
+    await vi.waitFor(() =>
+      expect(error).toHaveBeenCalledWith('GET "/x" failed:', expect.objectContaining({ message: 'write after end' })),
+    )
+  })
+
+  it('that fails after its end has answered', async () => {
+    const error = silenced()
+    const { port } = await started((_req: IncomingMessage, res: ServerResponse) => {
+      res.end('whole'.repeat(100_000))
+      fails()
+    })
+    expect((await askPort(port, ...GET))?.body).toHaveLength(500_000)
+    expect(error).toHaveBeenCalledTimes(1)
+  })
+
+  it.each(['TRACE', 'CONNECT'])('for Fetch is not asked %s, which no Request can be', async (method) => {
+    silenced()
     const { port } = await started(proxyFix((_request: Request) => new Response('asked')))
     const target = method === 'CONNECT' ? 'app:443' : '/x'
     const received = await exchange(
       port,
       requestText(`${method} ${target} HTTP/1.1`, 'Host: app.', 'Connection: close'),
     )
-    // Node itself closes the connection of a CONNECT that nobody listens for.
-    expect(received).toMatch(method === 'CONNECT' ? /^$/ : /^HTTP\/1\.1 501 /)
-    expect(error).not.toHaveBeenCalled()
+    expect(received).toMatch(/^HTTP\/1\.1 501 /)
   })
 
   it('that fails after its headers were sent has its connection cut', async () => {
@@ -393,5 +498,38 @@ describe('a server', () => {
     const { server, port } = await started(app)
     await server[Symbol.asyncDispose]()
     expect(await isFree(port)).toBe(true)
+  })
+
+  it('changes its certificate without closing a connection, and keeps the old one when the new one cannot be used', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'proxyfix-serve-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+    const write = (): string => {
+      const { cert, key } = selfSigned(['localhost'])
+      writeFileSync(tls.cert, cert)
+      writeFileSync(tls.key, key)
+      return new X509Certificate(cert).fingerprint256
+    }
+    const [first, { server, port }] = [write(), await started(app, { tls })]
+    const before = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    onTestFinished(() => void before.destroy())
+    await once(before, 'secureConnect')
+    const shown = async (): Promise<string> => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { fingerprint256 } = socket.getPeerCertificate()
+      socket.destroy()
+      return fingerprint256
+    }
+    expect(await shown()).toBe(first)
+    const second = write()
+    server.reloadCertificates()
+    expect(await shown()).toBe(second)
+
+    writeFileSync(tls.key, selfSigned(['localhost']).key)
+    expect(() => server.reloadCertificates()).toThrow('they are not a pair')
+    expect(await shown()).toBe(second)
+    before.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await text(before)).toMatch(/served$/)
   })
 })

@@ -47,6 +47,7 @@ describe('readTls', () => {
     const files = { cert: write('cert.pem', cert), key: write('key.pem', key) }
     expect(readTls(files)).toStrictEqual({ cert, key })
     expect(readTls({ cert, key })).toStrictEqual({ cert, key })
+    expect(readTls({ cert: Buffer.from(cert), key: new TextEncoder().encode(key) })).toStrictEqual({ cert, key })
     expect(readTls({ ...files, chain: write('chain.pem', chain) })).toStrictEqual({ cert: `${cert}\n${chain}`, key })
   })
 

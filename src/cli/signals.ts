@@ -1,0 +1,83 @@
+/**
+ * What do signals ask for? They are heard from the first moment on, before anything else is loaded: what Node and the system
+ * do by themselves would stop the program, end it without a word, or open a debugger.
+ */
+
+import { notifySystemd } from '../server/systemd.ts'
+import { say } from './usage-error.ts'
+
+/** What serves, one process or several; what signals ask of it. */
+export interface Served {
+  /** Goes on taking connections, but so that they end soon. */
+  windDown(): void
+  /** Takes no more connections, and resolves when what is in flight is finished. */
+  stop(): Promise<void>
+  kill(): Promise<void>
+  reload(): void
+  reopenLogs(): void
+  resize(by: 1 | -1): void
+}
+
+export interface Heeding {
+  /** From now on signals are for this one. `shutdownDelay`: milliseconds between SIGTERM and the end of taking connections. */
+  serve(served: Served, shutdownDelay: number): void
+}
+
+const TO_STOP = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
+
+/** The first signal to stop finishes what is in flight; a second one does not wait for it. */
+export function heedSignals(): Heeding {
+  let served: Served | undefined
+  let shutdownDelay = 0
+  let isStopping = false
+  let isHurried = false
+
+  async function stop(signal: NodeJS.Signals, number: number): Promise<void> {
+    if (isStopping) {
+      isHurried = true
+      await served?.kill()
+      process.exit(128 + number)
+    }
+    isStopping = true
+    if (served === undefined) {
+      say(`${signal}: nothing was served yet`)
+      process.exit(0)
+    }
+    say(`${signal}: finishing the requests in flight; once more to stop at once`)
+    notifySystemd('STOPPING=1')
+    served.windDown()
+    if (signal === 'SIGTERM' && shutdownDelay > 0) await new Promise((resolve) => setTimeout(resolve, shutdownDelay))
+    await served.stop()
+    if (!isHurried) process.exit(0)
+  }
+
+  /** Asks something of what serves, if there is something that does. */
+  function ask(signal: NodeJS.Signals, what: (one: Served) => void): void {
+    process.on(signal, () => {
+      if (isStopping) return
+      if (served === undefined) say(`${signal}: nothing is served yet`)
+      else what(served)
+    })
+  }
+
+  for (const signal of TO_STOP) process.on(signal, (name: NodeJS.Signals, number: number) => void stop(name, number))
+  ask('SIGHUP', (one) => one.reload())
+  ask('SIGTTIN', (one) => one.resize(1))
+  ask('SIGTTOU', (one) => one.resize(-1))
+  process.on('SIGUSR1', () => served?.reopenLogs())
+  process.on('SIGUSR2', () => {
+    const isOnlyOurs = process.listenerCount('SIGUSR2') === 1 // an app in this process may use it
+    if (isOnlyOurs) say('SIGUSR2 does nothing here: a new release is loaded by SIGHUP, where there are workers (-w 1)')
+  })
+  process.on('SIGWINCH', () => {
+    const isWindow = process.stderr.isTTY // of which somebody has changed the size
+    if (!isWindow) say('SIGWINCH does nothing here: workers are taken away one by one by SIGTTOU')
+  })
+
+  return {
+    serve: (one, delay) => {
+      served = one
+      shutdownDelay = delay
+    },
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What may other people's code do while it is loaded, besides failing? It may end the process, wait for what never comes,
+ * or listen by itself. None of it goes unsaid.
+ */
+
+import { placeOf } from '../server/app-stack.ts'
+import { printable } from '../trust/error.ts'
+import { say } from './usage-error.ts'
+
+/** After so many milliseconds somebody should hear of it. */
+const LONG = 10_000
+
+/**
+ * Loads something.
+ * @param name What is loaded, as sentences call it.
+ * @param exitCode The code that the process ends with when the code that is loaded ends it.
+ */
+export async function whileLoading<T>(name: string, exitCode: number, load: () => Promise<T>): Promise<T> {
+  const what = printable(name)
+  const onExit = (code: number): void => {
+    // Whoever called process.exit(); nobody of the app did where a signal ends the process.
+    const place = placeOf(new Error('exit'))
+    if (place === '') return
+    say(`proxyfix: ${what} ended the process while it was loaded, by process.exit(${code})${place}.`)
+    process.exitCode = exitCode
+  }
+  const onThrow = (): void => void process.once('exit', () => (process.exitCode = exitCode)) // Node tells what it was
+  process.on('exit', onExit)
+  process.on('uncaughtExceptionMonitor', onThrow)
+  const timer = setTimeout(() => {
+    say(`${what} is still being loaded: it may await something that never comes.`)
+  }, LONG).unref()
+  const before = listening()
+  try {
+    const loaded = await load()
+    if (listening() > before) {
+      say(
+        `Warning: ${what} listens by itself as well, and who connects there gets past this server: leave out its listen().`,
+      )
+    }
+    return loaded
+  } finally {
+    clearTimeout(timer)
+    process.off('exit', onExit)
+    process.off('uncaughtExceptionMonitor', onThrow)
+  }
+}
+
+/** How many sockets of TCP are listened on. */
+function listening(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
+}

@@ -1,0 +1,36 @@
+/** Could an address be listened on, as far as that can be seen without doing it? A port that is in use may be free later. */
+
+import { fstatSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { ProxyFixError } from '../trust/error.ts'
+import type { Target } from './listen.ts'
+import { systemdFds } from './systemd.ts'
+
+/** @throws ProxyFixError `ERR_PROXYFIX_OPTION` or `ERR_PROXYFIX_BIND`, saying why it could not. */
+export function checkTarget(target: Target): void {
+  if ('on' in target) return
+  if ('systemd' in target) for (const fd of systemdFds(target.name)) checkSocket(fd)
+  if ('fd' in target) checkSocket(target.fd)
+  if ('path' in target) checkPath(target.path)
+}
+
+function checkSocket(fd: number): void {
+  let isSocket: boolean
+  try {
+    isSocket = fstatSync(fd).isSocket()
+  } catch {
+    return refuse(`fd:${fd}`, 'no such file descriptor is open')
+  }
+  if (!isSocket) refuse(`fd:${fd}`, 'the file descriptor is no socket')
+}
+
+function checkPath(path: string): void {
+  const folder = statSync(dirname(path), { throwIfNoEntry: false })
+  if (folder?.isDirectory() !== true) refuse(`unix:${path}`, 'the folder does not exist')
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isSocket() === false) refuse(`unix:${path}`, 'something is there that is no socket')
+}
+
+function refuse(name: string, reason: string): never {
+  throw new ProxyFixError('ERR_PROXYFIX_BIND', `Cannot listen on ${name}: ${reason}.`)
+}

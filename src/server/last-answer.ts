@@ -1,0 +1,123 @@
+/**
+ * How is a client answered in place of the app, and so that it can read it?
+ *
+ * Nothing that the app had set goes along: a length of its own would let the client take the rest of this answer for the
+ * beginning of the next one. And a connection that is closed while its client still sends is reset by the system, which
+ * throws away what the client has not read yet: so it is closed in halves, and what comes is dropped, for some time.
+ */
+
+import type { ServerResponse } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
+import type { Socket } from 'node:net'
+import { node } from './node.ts'
+import { unwrapSocket } from '../request/socket-view.ts'
+
+/** How long a client that has its answer may be silent, in milliseconds. nginx and Apache have the like, and call it lingering. */
+const LINGER_IDLE = 2000
+/** How long it may go on sending, in milliseconds. */
+const LINGER_TIME = 10_000
+/** How much it may send meanwhile, in bytes. */
+const LINGER_BYTES = 64 * 1024 * 1024
+
+/** A status, with the rest of its sentence: nothing of the request is repeated in it. */
+export interface Refusal {
+  readonly status: number
+  /** One clause, as in `it has two Host headers`. */
+  readonly reason: string
+}
+
+/** Answers on a response on which nothing was sent. Never throws: this is what is left to do when something has. */
+export function answerInstead(res: ServerResponse, status: number, text: string): void {
+  try {
+    forgetHead(res)
+    const head = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) }
+    if (isHttp2(res)) res.writeHead(status, head)
+    else res.writeHead(status, node.http.STATUS_CODES[status] ?? 'Error', head) // the app may have set words that cannot be sent
+    res.end(text)
+  } catch (error) {
+    console.error(`The answer ${status} could not be sent:`, error) // whoever rewrites answers throws at this one
+    cutShort(res)
+  }
+}
+
+/** The same, and then the connection ends; of HTTP/2 the stream alone. */
+export function answerLast(res: ServerResponse, status: number, text: string): void {
+  if (!isHttp2(res)) {
+    const socket = unwrapSocket(res.req.socket)
+    res.shouldKeepAlive = false
+    socket.destroySoon = () => closeInHalves(socket) // what Node calls after an answer that is the last one
+  }
+  answerInstead(res, status, text)
+  if (!isHttp2(res)) return
+  const { stream } = res
+  // Its client need not send the rest (RFC 9113 §8.1). A turn later, or it would overtake the end of the answer.
+  stream.once('finish', () => setImmediate(() => stream.close()))
+}
+
+/** Whether nobody takes the answer any more. */
+export function isGone(res: ServerResponse): boolean {
+  return isHttp2(res) ? res.stream.destroyed : res.destroyed
+}
+
+/** Takes back every header that was set and not sent. */
+export function forgetHead(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  res.sendDate = true // removing it switches it off
+}
+
+/** Lets an answer that has begun end so that nobody takes it for a whole one. */
+export function cutShort(res: ServerResponse): void {
+  if (isHttp2(res))
+    res.stream.close(node.http2.constants.NGHTTP2_INTERNAL_ERROR) // `destroy` would end it as if it were whole
+  else res.destroy()
+}
+
+export function isHttp2(message: object): message is Http2ServerResponse {
+  return 'stream' in message
+}
+
+/** Answers on the connection itself: what could not be read, or what asked for another protocol. */
+export function answerOnSocket(socket: Socket, { status, reason }: Refusal): void {
+  abandon(socket)
+  const text = refusalText(reason)
+  const lines = [
+    `HTTP/1.1 ${status} ${node.http.STATUS_CODES[status] ?? 'Error'}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n${text}`)
+  closeInHalves(socket)
+}
+
+/**
+ * Lets a connection that Node has let go of, as it does for upgrades, fail without a word: a client that resets it must
+ * not end the process.
+ */
+export function abandon(socket: Socket): void {
+  socket.on('error', () => socket.destroy())
+}
+
+export function refusalText(reason: string): string {
+  return `The request was refused: ${reason}.\n`
+}
+
+/** Ends our half of a connection, and drops what comes until the client ends the other half, or has had its time. */
+function closeInHalves(socket: Socket): void {
+  socket.destroySoon = () => undefined // it is under way
+  socket.end()
+  if (socket.readableEnded) return // Node destroys it with its other half
+  let left = LINGER_BYTES
+  const drop = (chunk: Buffer): void => {
+    left -= chunk.length
+    if (left < 0) socket.destroy()
+  }
+  socket.on('data', drop) // Node's parser gives the reading back for that
+  for (const listener of socket.listeners('data')) {
+    if (listener !== drop) socket.off('data', listener as (chunk: Buffer) => void)
+  }
+  socket.resume()
+  socket.setTimeout(LINGER_IDLE, () => socket.destroy())
+  const timer = setTimeout(() => socket.destroy(), LINGER_TIME)
+  socket.once('close', () => clearTimeout(timer))
+}

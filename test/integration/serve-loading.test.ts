@@ -1,0 +1,117 @@
+/** What an app or a config file may do while it is loaded, as whoever starts the server hears of it. */
+
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { launch, run } from './program.ts'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'proxyfix-loading-'))
+  write('package.json', '{ "type": "module" }')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function write(name: string, content: string): void {
+  writeFileSync(join(folder, name), content)
+}
+
+const SERVE = ['serve', '-b', '127.0.0.1:0']
+
+describe('an app', () => {
+  it.each([0, 7])('that ends the process with %i while it is loaded is told of, and no success', async (code) => {
+    write('app.js', `\nprocess.exit(${code})`)
+    const alone = await run([...SERVE, 'app.js'], folder)
+    const sentence = `proxyfix: app.js ended the process while it was loaded, by process.exit(${code}) (app.js:2).\n`
+    expect(alone).toStrictEqual({ code: 4, stdout: '', stderr: sentence })
+    expect(await run(['serve', '--check-config', 'app.js'], folder)).toStrictEqual(alone)
+    const worked = await run([...SERVE, '-w', '1', 'app.js'], folder)
+    expect(worked).toMatchObject({ code: 3, stderr: expect.stringContaining(sentence) as string })
+  })
+
+  it('that listens by itself is told of, and served all the same', async () => {
+    write(
+      'app.js',
+      `import { createServer } from 'node:http'
+       export default (req, res) => res.end('served')
+       createServer().listen(0)`,
+    )
+    const server = await launch(['-b', '127.0.0.1:0', 'app.js'], { folder })
+    expect(await (await fetch(server.url)).text()).toBe('served')
+    const { stderr } = await server.stop()
+    expect(stderr.match(/^Warning: .*/gm)).toStrictEqual([
+      'Warning: app.js listens by itself as well, and who connects there gets past this server: leave out its listen().',
+    ])
+  })
+
+  it.each([
+    ['app.py', 'app = 1', 'app.py is no file that Node can load: give one of JavaScript or TypeScript'],
+    ['data.json', '{}', 'data.json holds data, and nothing that could be run'],
+    [
+      'getter.cjs',
+      'exports.__esModule = true\nObject.defineProperty(exports, "app", { enumerable: true, get: () => { throw new Error("late") } })',
+      'getter.cjs',
+    ],
+    ['server.js', 'import http from "node:http"\nexport default http.createServer()', 'a server that answers nothing'],
+  ])('%s is refused in one sentence', async (name, content, says) => {
+    write(name, content)
+    const { code, stderr } = await run([...SERVE, name], folder)
+    const [sentence, ...stack] = stderr.trimEnd().split('\n')
+    expect(sentence).toMatch(/^proxyfix: .*[.?]$/)
+    expect(sentence).toContain(says)
+    expect([code, stack.some((line) => line.includes('node:'))]).toStrictEqual([name === 'server.js' ? 2 : 4, false])
+  })
+})
+
+describe('a config file', () => {
+  it('that ends the process is told of, and no success', async () => {
+    write('app.js', 'export default () => {}')
+    write('proxyfix.config.js', 'process.exit(0)')
+    expect(await run(['serve', '--check-config', 'app.js'], folder)).toStrictEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'proxyfix: The config file ended the process while it was loaded, by process.exit(0) (proxyfix.config.js:1).\n',
+    })
+  })
+
+  it('that awaits what never comes is told of', async () => {
+    write('app.js', 'export default () => {}')
+    write('proxyfix.config.js', 'export default new Promise(() => {})')
+    const { code, stderr } = await run([...SERVE, 'app.js'], folder)
+    expect([code, stderr]).toStrictEqual([2, expect.stringContaining('it awaits something that never comes')])
+  })
+})
+
+describe('names from outside', () => {
+  it('never reach a terminal as what it obeys', async () => {
+    write('\u001b[31mred.mjs', 'const x = 1\nexport { x as "\\u001b[41mcow" }')
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo // as it does not listen on a pipe
+    const typed = [
+      ['\u001b[31mred.mjs'],
+      ['\u001b[31mred.mjs:nope'],
+      ['\u001b[31mrde.mjs'],
+      ['-b', '\u001b[31mx:1', 'app.js'],
+      ['-b', `127.0.0.1:${port}`, '--\u001b[31mx', 'app.js'],
+      ['a.js', '\u009b31mb.js'],
+      ['-p', '\u001b[31m', 'app.js'],
+      ['--config', '\u001b[31m.js', 'app.js'],
+      ['--chdir', '\u001b[31m', 'app.js'],
+      ['--x-for', '\u001b[31m', 'app.js'],
+    ]
+    for (const args of typed) {
+      const { stderr } = await run(['serve', ...args], folder)
+      expect(stderr).toMatch(/^proxyfix: .*\\u00(?:1b|9b).*\n$/)
+      // eslint-disable-next-line no-control-regex -- what must not be there
+      expect(stderr).not.toMatch(/[\u001b\u009b]/)
+    }
+    taken.close()
+  })
+})

@@ -1,0 +1,213 @@
+/** Listening on every address or on none: whose the path of a unix socket is, what is left open, what never listens. */
+
+import { once } from 'node:events'
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import tls from 'node:tls'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { createServer, parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import { listenOnAll } from '../../../src/server/listen.ts'
+
+let folder: string
+let path: string
+const servers: RunningServer[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'proxyfix-listen-'))
+  path = join(folder, 'a.sock')
+})
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close({ timeout: 0 })))
+  rmSync(folder, { recursive: true })
+})
+
+const saying =
+  (answer: string) =>
+  (_req: IncomingMessage, res: ServerResponse): void =>
+    void res.setHeader('connection', 'close').end(answer)
+
+async function started(answer: string, options: ServeOptions = {}): Promise<RunningServer> {
+  const server = await serve(saying(answer), { bind: '127.0.0.1:0', ...options })
+  servers.push(server)
+  return server
+}
+
+async function askPath(socketPath = path): Promise<string> {
+  const [res] = (await once(http.get({ socketPath, agent: false }), 'response')) as [IncomingMessage]
+  return await text(res)
+}
+
+/** A socket that nobody listens on, as a server that was killed leaves one. */
+async function leaveStale(): Promise<void> {
+  const killed = net.createServer().listen(join(folder, 'b.sock'))
+  await once(killed, 'listening')
+  linkSync(join(folder, 'b.sock'), path)
+  await new Promise((resolve) => killed.close(resolve))
+}
+
+async function takenPort(): Promise<number> {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  onTestFinished(() => void taken.close())
+  return (taken.address() as AddressInfo).port // as it does not listen on a pipe
+}
+
+describe('the path of a unix socket', () => {
+  it('is left to the server that has it by then', async () => {
+    const first = await started('first', { bind: `unix:${path}` })
+    rmSync(path)
+    await started('second', { bind: `unix:${path}` })
+    await first.close()
+    expect(await askPath()).toBe('second')
+  })
+
+  it('never goes away for a moment while another server closes', async () => {
+    const first = await started('first', { bind: `unix:${path}` })
+    rmSync(path)
+    await started('second', { bind: `unix:${path}` })
+    const asked = Promise.all([first.close(), askPath(), askPath()])
+    expect((await asked).slice(1)).toStrictEqual(['second', 'second'])
+  })
+
+  it.each([
+    ['that nobody listens on', leaveStale],
+    ['that is free', async () => undefined],
+  ])('%s is taken by one of those that want it at once, and the others are told', async (_, prepare) => {
+    await prepare()
+    const results = await Promise.allSettled(
+      ['a', 'b', 'c', 'd'].map((answer) => started(answer, { bind: `unix:${path}` })),
+    )
+    const failures = results.filter((result) => result.status === 'rejected')
+    expect(failures.map(({ reason }) => (reason as Error).message)).toStrictEqual(
+      Array.from({ length: 3 }, () => expect.stringContaining('another program answers there') as string),
+    )
+    expect(['a', 'b', 'c', 'd'][results.findIndex(({ status }) => status === 'fulfilled')]).toBe(await askPath())
+    expect(readdirSync(folder)).toStrictEqual(['a.sock'])
+    await servers[0]?.close()
+    expect(readdirSync(folder)).toStrictEqual([])
+  })
+
+  it('is refused in one sentence where it is a folder or in none', async () => {
+    mkdirSync(path)
+    await expect(started('', { bind: `unix:${path}` })).rejects.toThrow('it is a folder')
+    await expect(started('', { bind: `unix:${folder}/none/a.sock` })).rejects.toThrow('the folder does not exist')
+    writeFileSync(join(folder, 'file'), '')
+    await expect(started('', { bind: `unix:${folder}/file/a.sock` })).rejects.toThrow('no folder')
+    expect(readdirSync(folder)).toStrictEqual(['a.sock', 'file'])
+  })
+
+  it('goes at the end of the process, with one listener for all of them', async () => {
+    const before = process.listenerCount('exit')
+    const binds = Array.from({ length: 12 }, (_, index) => `unix:${join(folder, String(index))}`)
+    const server = await started('', { bind: binds })
+    expect(process.listenerCount('exit')).toBe(before + 1)
+    await server.close()
+    expect(process.listenerCount('exit')).toBe(before)
+    expect(readdirSync(folder)).toStrictEqual([])
+  })
+})
+
+describe('an address', () => {
+  it.each([
+    [':0', 'every interface', 'localhost'],
+    ['tcp:0', 'every IPv4 interface', 'localhost'],
+    ['tcp6:0', 'every IPv6 interface', '[::1]'],
+    ['127.0.0.1:0', undefined, '127.0.0.1'],
+  ])('%s is told with how far it reaches: %s', async (bind, everywhere, host) => {
+    const [listener] = await listenOnAll([parseBind(bind)], { isTls: () => false }, (socket) => socket.destroy())
+    onTestFinished(() => listener?.close())
+    expect(listener?.everywhere).toBe(everywhere)
+    expect(new URL(listener?.address.url ?? '').hostname).toBe(host)
+  })
+})
+
+describe('a server that cannot listen', () => {
+  it('leaves neither log nor listener, nor the connections that came meanwhile', async () => {
+    const port = await takenPort()
+    const log = join(folder, 'access.log')
+    const exits = process.listenerCount('exit')
+    const first = net.createServer().listen(0, '127.0.0.1')
+    await once(first, 'listening')
+    onTestFinished(() => void first.close())
+    const closed = new Promise((resolve) => {
+      first.once('connection', (socket) => socket.once('close', resolve))
+    })
+    const second = net.createServer()
+    const result = serve(saying('ghost'), { bind: [first, second], accessLog: { to: log } })
+    // The second address is found to be in use when the first has taken a connection.
+    const { port: free } = first.address() as AddressInfo // as it does not listen on a pipe
+    const client = net.connect(free, '127.0.0.1')
+    onTestFinished(() => void client.destroy())
+    await once(first, 'connection')
+    second.listen(port, '127.0.0.1')
+    await expect(result).rejects.toThrow('in use')
+    await closed
+    expect(process.listenerCount('exit')).toBe(exits)
+    await expect(serve(saying(''), { bind: `127.0.0.1:${port}`, accessLog: { to: log } })).rejects.toThrow('in use')
+    expect(process.listenerCount('exit')).toBe(exits)
+  })
+
+  it('opens nothing before it is to listen', () => {
+    const log = join(folder, 'access.log')
+    createServer(saying(''), { accessLog: { to: log } })
+    expect(existsSync(log)).toBe(false)
+  })
+})
+
+describe('createServer', () => {
+  it('starts a server of its own at each listen()', async () => {
+    const unstarted = createServer(saying('served'), { bind: `127.0.0.1:0`, health: '/health' })
+    const [first, second] = [await unstarted.listen(), await unstarted.listen()]
+    servers.push(first, second)
+    await first.close()
+    const health = await fetch(`${second.url}/health`)
+    expect([health.status, await (await fetch(second.url)).text()]).toStrictEqual([200, 'served'])
+    const third = await unstarted.listen()
+    servers.push(third)
+    expect((await fetch(`${third.url}/health`)).status).toBe(200)
+  })
+
+  it.each<[name: string, app: unknown, says: string]>([
+    ['a class', class extends Map {}, 'a class'],
+    ['a server without a handler', http.createServer(), 'answers nothing'],
+  ])('refuses %s', (_, app, says) => {
+    expect(() => createServer(app as http.Server)).toThrow(
+      expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION', message: expect.stringContaining(says) as string }),
+    )
+  })
+})
+
+describe('a server that was given', () => {
+  it.each<[name: string, bind: () => net.Server]>([
+    ['http', () => http.createServer().listen(0, '127.0.0.1')],
+    ['tls', () => tls.createServer().listen(0, '127.0.0.1')],
+  ])('is refused when it reads its connections itself: %s', async (_, make) => {
+    const given = make()
+    onTestFinished(() => void given.close())
+    await expect(serve(saying(''), { bind: given })).rejects.toThrow('reads its connections itself')
+  })
+
+  it('is not waited for when it never listens, and is left as it was', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const given = net.createServer()
+    const result = serve(saying(''), { bind: given }).catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(await result).toMatchObject({
+      code: 'ERR_PROXYFIX_BIND',
+      message: 'Cannot listen on the server that was given: it does not listen; call its listen() first.',
+    })
+    expect(given.eventNames()).toStrictEqual(net.createServer().eventNames())
+  })
+
+  it('is left as it was when it listens, errors of it too', async () => {
+    const given = net.createServer().listen(0, '127.0.0.1')
+    const server = await serve(saying(''), { bind: given })
+    await server.close()
+    expect(given.eventNames()).toStrictEqual(net.createServer().eventNames())
+  })
+})
