@@ -256,6 +256,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'no interface of this machine has that address',
   ENOTFOUND: 'that name has no address',
   EAI_AGAIN: 'that name could not be looked up',
+  EEXIST: 'this process has that socket in use already; give the net.Server that holds it, as in { bind: server }',
   EBADF: 'no such file descriptor is open',
   ENOTSOCK: 'the file descriptor is no socket',
   EINVAL: 'it is no socket that can be listened on',
