@@ -118,7 +118,7 @@ async function closeAll(listeners: Listeners): Promise<void> {
 }
 
 function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
-  return { backlog: options.backlog, isTls: (bind) => certificateOf(bind, options) !== undefined }
+  return { backlog: options.backlog, cwd: options.cwd, isTls: (bind) => certificateOf(bind, options) !== undefined }
 }
 
 /** Listens in this process, and serves in others. */
