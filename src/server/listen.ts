@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, join, relative } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
@@ -135,7 +135,7 @@ function expanded(target: Target, cwd?: string): Prepared[] {
 /** The path from here, where an app has changed the working directory: the shorter one, as an address has little room. */
 function pathFrom(cwd: string | undefined, path: string): string {
   if (cwd === undefined || cwd === process.cwd() || isAbsolute(path)) return path
-  const absolute = resolve(cwd, path)
+  const absolute = join(cwd, path)
   const fromHere = relative(process.cwd(), absolute)
   return fromHere.length < absolute.length ? fromHere : absolute
 }
