@@ -333,8 +333,9 @@ export function readSetting(
   }
   if (value !== undefined && value >= least && value <= (most?.[0] ?? Infinity)) return value
   const range = most ? `, ${least} to ${most[0]}` : least > 0 ? `, ${least} or more` : ''
+  const hint = most === undefined || (value !== undefined && value < least) ? '' : `: ${most[1]}`
   const alternatives = words === undefined ? '' : `, or ${Object.keys(words).map(show).join(', ')}`
-  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${most ? `: ${most[1]}` : ''}.`)
+  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${hint}.`)
 }
 
 const WANTED = {

@@ -212,6 +212,7 @@ describe('a mistake', () => {
       { typed: ['-w', '8000'] },
       "The option --workers takes a whole number, 1 to 256, or 'auto', not '8000': for a port write -b :PORT",
     ],
+    [{ typed: ['-w', '0'] }, "The option --workers takes a whole number, 1 to 256, or 'auto', not '0'."],
     [{ env: { PROXYFIX_WORKERS: '257' } }, 'The variable PROXYFIX_WORKERS takes a whole number, 1 to 256'],
     [{ file: { workers: 1e9 } }, 'workers in the config file takes a whole number, 1 to 256'],
     [{ typed: ['-w', '1', '--timeout', '1200h'] }, 'The option --timeout takes 2147483 seconds at most'],
