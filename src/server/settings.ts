@@ -341,7 +341,7 @@ export function readSetting(
 const WANTED = {
   count: 'a whole number',
   size: 'a number of bytes like 1048576 or 1m',
-  duration: 'a number of seconds, or a duration like 500ms or 2m',
+  duration: 'a number of seconds, or a duration like 500ms or 2m, 1ms or longer',
 } as const
 
 /** Reads a setting from a config file. */
@@ -374,7 +374,9 @@ const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 360
 
 function duration(text: string): number | undefined {
   const [, number, unit = 's'] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h)?$/.exec(text) ?? []
-  return number === undefined ? undefined : Number(number) * UNITS[unit]!
+  const seconds = number === undefined ? undefined : Number(number) * UNITS[unit]!
+  // Shorter than a timer can tell from 0, which means something else: none at all.
+  return seconds !== undefined && seconds > 0 && seconds < 0.001 ? undefined : seconds
 }
 
 function size(text: string): number | undefined {

@@ -217,6 +217,10 @@ describe('a mistake', () => {
     [{ file: { workers: 1e9 } }, 'workers in the config file takes a whole number, 1 to 256'],
     [{ typed: ['-w', '1', '--timeout', '1200h'] }, 'The option --timeout takes 2147483 seconds at most'],
     [{ env: { PROXYFIX_GRACEFUL_TIMEOUT: '600h' } }, 'PROXYFIX_GRACEFUL_TIMEOUT takes 2147483 seconds at most'],
+    [
+      { file: { shutdownDelay: '0.1ms' } },
+      "shutdownDelay in the config file takes a number of seconds, or a duration like 500ms or 2m, 1ms or longer, not '0.1ms'.",
+    ],
     [{ file: { shutdownDelay: 2_147_484 } }, 'shutdownDelay in the config file takes 2147483 seconds at most'],
     [{ env: { PROXYFIX_CHDIR: '' } }, 'The variable PROXYFIX_CHDIR is empty'],
     [{ env: { PROXYFIX_DOTENV: '' } }, 'The variable PROXYFIX_DOTENV is empty'],
