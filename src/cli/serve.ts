@@ -118,7 +118,7 @@ async function closeAll(listeners: Listeners): Promise<void> {
 }
 
 function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
-  return { backlog: options.backlog, isTls: (bind) => certificateOf(bind, options) !== undefined }
+  return { backlog: options.backlog, cwd: options.cwd, isTls: (bind) => certificateOf(bind, options) !== undefined }
 }
 
 /** Listens in this process, and serves in others. */
@@ -163,7 +163,7 @@ async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<L
     reopenLogs: () => master.reopenLogs(),
     resize: (by) => master.resize(by),
   }
-  heeding.serve(served, milliseconds(shutdownDelay))
+  heeding.serve(served, 0) // nobody counts on it before the first workers serve
   try {
     await master.boot()
   } catch (error) {
@@ -173,6 +173,7 @@ async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<L
     if (error.failure.stack !== undefined) say(error.failure.stack)
     process.exit(error.failure.code)
   }
+  heeding.serve(served, milliseconds(shutdownDelay))
   return listeners
 }
 

@@ -300,5 +300,5 @@ function parseHost(bind: string, text: string): string {
 }
 
 function fail(bind: string, reason: string): never {
-  return failOption(`Cannot listen on ${show(bind)}: ${reason}.`)
+  return failOption(`Cannot listen on ${show(bind)}: ${reason}${reason.endsWith('?') ? '' : '.'}`)
 }

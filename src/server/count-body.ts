@@ -4,7 +4,7 @@
  */
 
 import type { ServerResponse } from 'node:http'
-import type { Http2ServerResponse } from 'node:http2'
+import { constants, type Http2ServerResponse } from 'node:http2'
 import { isHttp2 } from './last-answer.ts'
 
 type Write = (...args: unknown[]) => unknown
@@ -48,9 +48,14 @@ export function countBody(response: ServerResponse | Http2ServerResponse): () =>
   return () => sent
 }
 
-/** Whether all of an answer that has emitted `finish` is with the system: in HTTP/2 each one does whose stream is closed. */
+/**
+ * Whether all of an answer that has emitted `finish` is with the system. In HTTP/2 each one does whose stream is closed:
+ * Node ends it for the app, where its client has gone.
+ */
 export function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
-  return !isHttp2(response) || response.stream.writableFinished
+  if (!isHttp2(response)) return true
+  const { writableFinished, rstCode } = response.stream
+  return writableFinished && rstCode === constants.NGHTTP2_NO_ERROR
 }
 
 function sizeOf([chunk, encoding]: readonly unknown[]): number {

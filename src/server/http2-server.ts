@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { SecureServerOptions, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { endLingering } from './last-answer.ts'
 import type { Limits } from './limits.ts'
 import { node } from './node.ts'
 
@@ -53,8 +54,10 @@ export function createHttp2Server(
     maxHeaderListPairs: maxHeaders + MAX_PSEUDO_HEADERS,
   })
   server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol !== 'h2') return
     // Who ends half of a connection of HTTP/1 has asked all and waits for the answer; of HTTP/2, has gone.
-    if (socket.alpnProtocol === 'h2') socket.allowHalfOpen = false
+    socket.allowHalfOpen = false
+    socket.once('finish', () => endLingering(socket)) // Node waits for ever
   })
   server.on('session', (session: ServerHttp2Session) => {
     endIdle(session, headersTimeout, keepAliveTimeout)

@@ -30,4 +30,5 @@ export {
   serve,
   type UnstartedServer,
 } from './serve.ts'
+export type { Duration, ServeConfig, Size } from './serve-config.ts'
 export type { TlsFiles, TlsOption } from './tls.ts'

@@ -117,6 +117,11 @@ function closeInHalves(socket: Socket): void {
     if (listener !== drop) socket.off('data', listener as (chunk: Buffer) => void)
   }
   socket.resume()
+  endLingering(socket)
+}
+
+/** Gives the client time to end the other half of a connection of which ours has ended. */
+export function endLingering(socket: Socket): void {
   socket.setTimeout(LINGER_IDLE, () => socket.destroy())
   const timer = setTimeout(() => socket.destroy(), LINGER_TIME)
   socket.once('close', () => clearTimeout(timer))

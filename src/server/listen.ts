@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { dirname } from 'node:path'
+import { dirname, isAbsolute, join, relative } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
@@ -48,6 +48,8 @@ export interface ListenOptions {
   /** Whether connections are handed over unread, so that another process can have them. */
   readonly paused?: boolean
   readonly isTls: (bind: Bind | undefined) => boolean
+  /** Where paths begin, which may not be the working directory any more. @default the working directory */
+  readonly cwd?: string
 }
 
 /** One address may stand for several sockets, as `systemd` does. */
@@ -66,7 +68,7 @@ export async function listenOnAll(
   const listeners: Listener<Bind | undefined>[] = []
   try {
     for (const [index, target] of targets.entries()) {
-      for (const one of expanded(target)) {
+      for (const one of expanded(target, options.cwd)) {
         const bind = target instanceof Server ? undefined : target
         const isTls = options.isTls(bind)
         const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
@@ -122,10 +124,20 @@ export function asForHttp(socket: Socket): void {
   socket.setNoDelay(true)
 }
 
-function expanded(target: Target): Prepared[] {
-  if (target instanceof Server || !('systemd' in target)) return [target]
+function expanded(target: Target, cwd?: string): Prepared[] {
+  if (target instanceof Server) return [target]
+  if ('path' in target) return [{ ...target, path: pathFrom(cwd, target.path) }]
+  if (!('systemd' in target)) return [target]
   const { backlog } = target
   return systemdFds(target.name).map((fd) => (backlog === undefined ? { fd } : { fd, backlog }))
+}
+
+/** The path from here, where an app has changed the working directory: the shorter one, as an address has little room. */
+function pathFrom(cwd: string | undefined, path: string): string {
+  if (cwd === undefined || cwd === process.cwd() || isAbsolute(path)) return path
+  const absolute = join(cwd, path)
+  const fromHere = relative(process.cwd(), absolute)
+  return fromHere.length < absolute.length ? fromHere : absolute
 }
 
 /** In which a server that somebody else made must listen: longer than a name's address is looked up for. */
@@ -256,6 +268,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'no interface of this machine has that address',
   ENOTFOUND: 'that name has no address',
   EAI_AGAIN: 'that name could not be looked up',
+  EEXIST: 'this process has that socket in use already; give the net.Server that holds it, as in { bind: server }',
   EBADF: 'no such file descriptor is open',
   ENOTSOCK: 'the file descriptor is no socket',
   EINVAL: 'it is no socket that can be listened on',

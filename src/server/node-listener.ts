@@ -31,8 +31,8 @@ function fetchListener(handler: FetchHandler): NodeListener {
     listener === undefined ? loading.then((loaded) => loaded(incoming, outgoing)) : listener(incoming, outgoing)
 }
 
-/** Answers a request that failed, before anything was sent; `true` when it has. */
-export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse) => boolean
+/** Answers a request that failed, before anything was sent; `true` when it has. `target` is that of the request as it came. */
+export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse, target: string) => boolean
 
 /**
  * The listener, with whatever it throws or rejects answered 500 and shown on standard error.
@@ -40,7 +40,9 @@ export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResp
  */
 export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
-    const onError = (error: unknown): void => answerError(error, req, res, answer)
+    const { url: target = '' } = req // whoever fixes or mounts the request shows another
+    const onError = (error: unknown): void =>
+      answerError(error, req, res, () => answer?.(error, req, res, target) === true)
     res.on('error', onError) // as a handler makes one that writes after the end; without, it would end the process
     if (req.httpVersionMajor === 2) guardStream(req as unknown as Http2ServerRequest)
     try {
@@ -67,7 +69,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
-function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer?: ErrorAnswer): void {
+function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer: () => boolean): void {
   if (isClientGone(error, res)) return
   console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
   if (res.writableEnded) return // the answer is whole
@@ -76,7 +78,7 @@ function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, 
     return
   }
   forgetHead(res)
-  if (answer?.(error, req, res) === true) return
+  if (answer()) return
   answerInstead(res, 500, 'Internal server error.\n')
 }
 

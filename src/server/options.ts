@@ -55,6 +55,8 @@ export interface ServeOptions extends Partial<{ readonly [name in keyof Limits]:
 /** Options as they were checked. */
 export interface CheckedOptions {
   readonly targets: readonly Target[]
+  /** Where paths of sockets begin. */
+  readonly cwd: string
   readonly backlog: number | undefined
   readonly policy: TrustPolicy | undefined
   readonly proxyProtocol: ProxyProtocolOptions | undefined
@@ -114,6 +116,7 @@ export function checkServeOptions(options: ServeOptions): CheckedOptions {
   if (health !== undefined) healthCheck(health, () => true)
   return {
     targets,
+    cwd: process.cwd(),
     backlog,
     policy: proxyFix === undefined ? undefined : trustPolicy(proxyFix),
     proxyProtocol: proxyProtocol === undefined ? undefined : receiving(proxyProtocol),

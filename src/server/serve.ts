@@ -61,7 +61,7 @@ async function listen(app: App, options: CheckedOptions): Promise<RunningServer>
   const instance = createInstance(app, options)
   const listeners = await listenOnAll(
     options.targets,
-    { backlog: options.backlog, isTls: (bind) => certificateOf(bind, options) !== undefined },
+    { backlog: options.backlog, cwd: options.cwd, isTls: (bind) => certificateOf(bind, options) !== undefined },
     instance.take,
   ).catch(async (error: unknown) => {
     await instance.stop({ timeout: 0, idle: 'close' }) // connections came by the addresses before

@@ -333,14 +333,15 @@ export function readSetting(
   }
   if (value !== undefined && value >= least && value <= (most?.[0] ?? Infinity)) return value
   const range = most ? `, ${least} to ${most[0]}` : least > 0 ? `, ${least} or more` : ''
+  const hint = most === undefined || (value !== undefined && value < least) ? '' : `: ${most[1]}`
   const alternatives = words === undefined ? '' : `, or ${Object.keys(words).map(show).join(', ')}`
-  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${most ? `: ${most[1]}` : ''}.`)
+  fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${hint}.`)
 }
 
 const WANTED = {
   count: 'a whole number',
   size: 'a number of bytes like 1048576 or 1m',
-  duration: 'a number of seconds, or a duration like 500ms or 2m',
+  duration: 'a number of seconds, or a duration like 500ms or 2m, 1ms or longer',
 } as const
 
 /** Reads a setting from a config file. */
@@ -373,7 +374,9 @@ const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 360
 
 function duration(text: string): number | undefined {
   const [, number, unit = 's'] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h)?$/.exec(text) ?? []
-  return number === undefined ? undefined : Number(number) * UNITS[unit]!
+  const seconds = number === undefined ? undefined : Number(number) * UNITS[unit]!
+  // Shorter than a timer can tell from 0, which means something else: none at all.
+  return seconds !== undefined && seconds > 0 && seconds < 0.001 ? undefined : seconds
 }
 
 function size(text: string): number | undefined {

@@ -68,10 +68,10 @@ export function readTls(option: TlsOption): SecureContextOptions {
 }
 
 /** Who is let in by a certificate is said where TLS ends for clients: the app would not be told whose it was. */
-const OF_CLIENTS: readonly string[] = ['ca', 'requestCert', 'rejectUnauthorized', 'crl']
+const OF_CLIENTS: ReadonlySet<string> = new Set(['ca', 'requestCert', 'rejectUnauthorized', 'crl'])
 
 function unknownMember(name: string): string {
-  if (OF_CLIENTS.includes(name))
+  if (OF_CLIENTS.has(name))
     return `The option tls has no member ${show(name)}: certificates of clients are the proxy's work.`
   const near = nearest(name, MEMBERS)
   return `The option tls has no member ${show(name)}: ${near === undefined ? `there are ${MEMBERS.join(', ')}.` : `did you mean ${near}?`}`

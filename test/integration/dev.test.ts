@@ -155,6 +155,7 @@ describe('the program', () => {
     expect(status).toBe(500)
     expect(body).toContain('app.js could not be loaded: Error: no database at &lt;undefined&gt;')
     expect(body).toContain('<mark>    2  throw new Error(')
+    expect((await server!.said('"/" failed: ')).match(/^ +at .*app\.js:2/gm)).toHaveLength(1) // told once, not at each request
     await save('program/app.js', 'export default (req, res) => {')
     const { body: syntax } = await look()
     expect(syntax).toContain('SyntaxError: Unexpected end of input (app.js:1)')

@@ -2,7 +2,16 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
@@ -121,6 +130,27 @@ describe.each([
     expect(existsSync(join(folder, 'app.sock'))).toBe(true)
     await started([...flags, '-b', 'unix:app.sock'])
     expect(await askPath('app.sock')).toBe('200 1.1 http ')
+  })
+
+  it('a unix socket that a killed server has left is taken over by one of those that start at once', async () => {
+    const killed = await started([...flags, '-b', 'unix:app.sock'])
+    await killed.stop()
+    const starts = await Promise.allSettled(
+      Array.from({ length: 3 }, () => launch([...flags, '-b', 'unix:app.sock', 'app.js'], { folder })),
+    )
+    const [first, ...more] = starts.filter((start) => start.status === 'fulfilled')
+    try {
+      expect(more).toStrictEqual([])
+      const reasons = starts.filter((start) => start.status === 'rejected').map(({ reason }) => String(reason))
+      expect(reasons).toStrictEqual(
+        Array.from({ length: 2 }, () => expect.stringContaining('another program answers there') as string),
+      )
+      expect(await askPath('app.sock')).toBe('200 1.1 http ')
+    } finally {
+      for (const one of [first, ...more]) one?.value.signal('SIGTERM')
+      for (const one of [first, ...more]) await one?.value.ended
+    }
+    expect(readdirSync(folder).filter((name) => name.startsWith('app.sock'))).toStrictEqual([])
   })
 
   it('a unix socket that somebody answers is not', async () => {

@@ -1,7 +1,7 @@
 /** What an app or a config file may do while it is loaded, as whoever starts the server hears of it. */
 
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -47,6 +47,15 @@ describe('an app', () => {
     expect(stderr.match(/^Warning: .*/gm)).toStrictEqual([
       'Warning: app.js listens by itself as well, and who connects there gets past this server: leave out its listen().',
     ])
+  })
+
+  it('that changes the folder takes no socket with it', async () => {
+    write('app.js', 'process.chdir("/")\nexport default (req, res) => res.end("served")')
+    const server = await launch(['-b', 'unix:app.sock', 'app.js'], { folder })
+    expect(existsSync(join(folder, 'app.sock'))).toBe(true)
+    server.signal('SIGTERM')
+    expect(await server.ended).toMatchObject({ code: 0 })
+    expect(existsSync(join(folder, 'app.sock'))).toBe(false)
   })
 
   it.each([

@@ -429,6 +429,14 @@ describe('over HTTP/2', () => {
     expect(await askHttp1(`Host: a\r\nX: ${LONG}\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
   })
 
+  it('what HTTP/1 has in its first line is no header', async () => {
+    const serving = await started('plain.js', ...TLS, '--max-headers', '20')
+    const headers = (count: number): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, 'y']))
+    expect(await askHttp2(serving, headers(20))).toMatchObject({ status: 200 })
+    expect(await askHttp2(serving, headers(21))).toMatchObject({ status: 431 })
+  })
+
   it('a body that is too long is answered 413', async () => {
     const serving = await started('plain.js', ...TLS, '--max-body', '1k', '--access-log', 'h2.log')
     const headers = { ':method': 'POST', 'content-length': '1025' }

@@ -272,7 +272,7 @@ it('an app without workers that throws later, while it is loaded, ends the start
 describe('SIGTERM ends a worker at once that does not serve yet:', () => {
   it('one of the first', async () => {
     write('code.txt', 'waits')
-    const { child, ended, said } = starting('-w', '2')
+    const { child, ended, said } = starting('-w', '2', '--shutdown-delay', '1h')
     await loading(1) // the other one may not even listen to messages
     child.kill('SIGTERM')
     await said(STOPPING)

@@ -117,7 +117,7 @@ describe('a worker that dies', () => {
   })
 
   it('by standing still is killed and replaced', async () => {
-    await started('-w', '1', '--timeout', '0.5')
+    await started('-w', '1', '--timeout', '3')
     const [only = 0] = await pids(1)
     const spinning = ask({ to: server.url, host: 'a.example', target: '/spin' }).catch((error: Error) => error.message)
     await server.said(`Worker ${only} does not respond and is killed`)

@@ -58,7 +58,7 @@ it(
     fc.assert(
       fc.property(sent, fc.constantFrom(...settings), (lines, options) => {
         const all = [['Host', 'localhost'] as const, ...lines]
-        expect(mayShowSources(requestOf(all, '203.0.113.7', options))).toBe(false)
+        expect(mayShowSources(requestOf(all, '203.0.113.7', options), '/')).toBe(false)
       }),
       { numRuns: PURE_RUNS },
     )
@@ -69,13 +69,14 @@ it(
 it.each([
   { proxy: 'appends to X-Forwarded-For', added: ['X-Forwarded-For', '203.0.113.7'] as const },
   { proxy: 'appends to Forwarded', added: ['Forwarded', 'for=203.0.113.7'] as const },
+  { proxy: 'says it in its own words', added: ['X-Original-For', '203.0.113.7'] as const },
 ])(
   'whatever it sends through a proxy here that $proxy',
   ({ added }) => {
     fc.assert(
       fc.property(sent, fc.constantFrom(...settings), (lines, options) => {
         const all = [['Host', 'localhost'] as const, ...lines, added]
-        expect(mayShowSources(requestOf(all, '127.0.0.1', options))).toBe(false)
+        expect(mayShowSources(requestOf(all, '127.0.0.1', options), '/')).toBe(false)
       }),
       { numRuns: PURE_RUNS },
     )
@@ -89,7 +90,7 @@ it(
     fc.assert(
       fc.property(sent, fc.constantFrom(...settings), (lines, options) => {
         const all = [['Host', 'evil.example:8000'] as const, ...lines]
-        expect(mayShowSources(requestOf(all, '127.0.0.1', options))).toBe(false)
+        expect(mayShowSources(requestOf(all, '127.0.0.1', options), '/')).toBe(false)
       }),
       { numRuns: PURE_RUNS },
     )

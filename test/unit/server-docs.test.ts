@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { OPTIONS_ELSEWHERE } from '../../src/cli/foreign-options.ts'
 import { serveHelp } from '../../src/cli/serve-help.ts'
 import { readServeArguments } from '../../src/cli/serve-settings.ts'
-import { parseBind } from '../../src/server/index.ts'
+import { createServer, parseBind } from '../../src/server/index.ts'
+import { DEFAULT_LIMITS } from '../../src/server/limits.ts'
 import { flagOf, SETTINGS } from '../../src/server/settings.ts'
 
 const page = readFileSync(new URL('../../docs/server.md', import.meta.url), 'utf8')
@@ -23,10 +24,34 @@ const OTHERS = [
   '--no-http2',
 ]
 
+function messageOf(run: () => void): string {
+  try {
+    run()
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 describe('docs/server.md', () => {
   it('names only options that there are', () => {
     const named = new Set(ours.match(/(?<=[`\s])--[a-z][a-z\d-]+/g))
     expect([...named].filter((flag) => !FLAGS.includes(flag) && !OTHERS.includes(flag))).toStrictEqual([])
+  })
+
+  it('has every option of serve, with its default', () => {
+    const table = ours.slice(
+      ours.indexOf('| option             | what'),
+      ours.indexOf('Workers, signals, `.env` files'),
+    )
+    const rows = [...table.matchAll(/^\| `(\w+)` .* \| (.*?) +\|$/gm)].map(([, name = '', value = '']) => [name, value])
+    const unknown = (): void => void createServer(() => undefined, { unknown: 1 } as object)
+    const [, names = ''] = /serve knows (.*)\./.exec(messageOf(unknown)) ?? []
+    expect(rows.map(([name]) => name)).toStrictEqual(names.split(', '))
+    for (const [name, value = ''] of rows) {
+      const limit = DEFAULT_LIMITS[name as keyof typeof DEFAULT_LIMITS]
+      if (limit !== undefined) expect(value).toBe(`\`${limit}\``)
+    }
   })
 
   it('names addresses that can be listened on', () => {

@@ -10,7 +10,7 @@ import { framesOf, type StackFrame } from './stack-frames.ts'
 import { mayShowSources } from './viewer.ts'
 
 /** Answers a request whose handler has failed, when nothing was sent yet; tells whether it has. */
-type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse) => boolean
+type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse, target: string) => boolean
 
 /**
  * Makes the page. It is for browsers at this machine; others are left to the plain answer.
@@ -18,8 +18,8 @@ type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResponse) =
  */
 export function errorPage(options: { readonly root?: string } = {}): ErrorAnswer {
   const { root = process.cwd() } = options
-  return (error, req, res) => {
-    if (res.headersSent || !mayShowSources(req)) return false
+  return (error, req, res, target) => {
+    if (res.headersSent || !mayShowSources(req, target)) return false
     const isPage = /\btext\/html\b/i.test(req.headers.accept ?? '')
     const body = written(() => (isPage ? page(error, req, root) : `${textOf(error)}\n`))
     if (body === undefined) return false

@@ -1,5 +1,6 @@
 /** What is served while the app cannot be loaded? The reason, until a file changes and it is loaded anew. */
 
+import { inspect } from 'node:util'
 import { ProxyFixError } from '../../trust/error.ts'
 import { appStack } from '../app-stack.ts'
 import { loadApp, type LoadedApp } from '../load-app.ts'
@@ -12,6 +13,8 @@ export async function loadAppOrError(spec: string, options: { readonly cwd?: str
     if (!(error instanceof ProxyFixError)) throw error
     console.error(`proxyfix: ${error.message}`)
     if (error.cause !== undefined) console.error(appStack(error.cause))
+    // Each request fails with it: from now on one line of a log is enough.
+    Object.defineProperty(error, inspect.custom, { value: () => error.message })
     // Two parameters, as it is called as a Node listener.
     return function notLoaded(_req: unknown, _res: unknown): never {
       throw error

@@ -18,7 +18,8 @@ import { canonicalPeer, parseForwardedFor } from '../../trust/address.ts'
 import { parseAuthority } from '../../trust/authority.ts'
 import { proxyProtocolInfo } from '../proxy-protocol/connection.ts'
 
-export function mayShowSources(req: IncomingMessage): boolean {
+/** @param target That of the request, as it came over the wire. */
+export function mayShowSources(req: IncomingMessage, target: string): boolean {
   const decision = fixOf(req)?.decision
   const socket = unwrapSocket(req.socket)
   const sender = proxyProtocolInfo(socket)?.sender
@@ -35,7 +36,7 @@ export function mayShowSources(req: IncomingMessage): boolean {
     asked.length > 0 &&
     hosts.every(isLoopbackHost) &&
     isFromHere(received.filter(isOfProxy), req, decision) &&
-    isOriginForm(req) &&
+    target.startsWith('/') && // proxies are sent whole URLs, of another host, perhaps
     isOwnOrigin(req)
   )
 }
@@ -94,11 +95,6 @@ function isForwardedFromHere(forwarded: string): boolean {
     if (/^for$/i.test(name)) return isLoopbackNode(value)
     return /^host$/i.test(name) ? isLoopbackHost(value) : /^(?:proto|by)$/i.test(name)
   })
-}
-
-/** Whether it was sent as to the server itself: proxies are sent whole URLs, whose host is another one than Host, perhaps. */
-function isOriginForm({ url = '' }: IncomingMessage): boolean {
-  return url.startsWith('/')
 }
 
 /**

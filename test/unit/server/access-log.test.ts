@@ -462,21 +462,33 @@ describe('over HTTP/2', () => {
 })
 
 describe('an answer over HTTP/2 that is not whole', () => {
-  const BODY = Buffer.alloc(1_500_000) // more than a client takes that has stopped reading
+  const LONG = 1_500_000 // more than a client takes that has stopped reading
 
-  it.each<{ name: string; leave: (stream: ClientHttp2Stream, session: ClientHttp2Session) => void; ends: boolean }>([
-    { name: 'is aborted, as its client cancels it', leave: (stream) => stream.close(8), ends: false },
+  it.each<{
+    name: string
+    leave: (stream: ClientHttp2Stream, session: ClientHttp2Session) => void
+    ends: boolean
+    size: number
+  }>([
+    { name: 'is aborted, as its client cancels it', leave: (stream) => stream.close(8), ends: false, size: LONG },
     {
       name: 'is aborted, as its client cancels it after its end was written',
       leave: (stream) => stream.close(8),
       ends: true,
+      size: LONG,
     },
-    { name: 'is aborted, as its client goes away', leave: (_, session) => session.destroy(), ends: true },
-  ])('$name', async ({ leave, ends }) => {
+    { name: 'is aborted, as its client goes away', leave: (_, session) => session.destroy(), ends: true, size: LONG },
+    {
+      name: 'is aborted, though all of it was sent so far',
+      leave: (_, session) => session.destroy(),
+      ends: false,
+      size: 5,
+    },
+  ])('$name', async ({ leave, ends, size }) => {
     const accessLog = opened('json')
     const server = createHttp2Server((req, res) => {
       accessLog.onRequest(req, res)
-      res.write(BODY)
+      res.write(Buffer.alloc(size))
       if (ends) res.end()
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -493,7 +505,7 @@ describe('an answer over HTTP/2 that is not whole', () => {
     await once(server, 'close')
     const { bytes, aborted } = JSON.parse(line) as Record<string, unknown>
     expect(aborted).toBe(true)
-    expect(bytes).toBeLessThan(BODY.length)
+    expect(bytes).toBeLessThan(LONG)
   })
 })
 

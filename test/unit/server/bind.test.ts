@@ -129,7 +129,7 @@ describe('parseBind', () => {
     expect(() => parseBind(text as string)).toThrow(
       expect.objectContaining({
         code: 'ERR_PROXYFIX_OPTION',
-        message: expect.stringMatching(/^Cannot listen on '[^\n]*\.$/) as string,
+        message: expect.stringMatching(/^Cannot listen on '[^\n]*[^?.][.?]$/) as string,
       }),
     )
     expect(() => parseBind(text as string)).toThrow(says)

@@ -171,6 +171,35 @@ describe('draining', () => {
     expect(await closed).toStrictEqual([false])
   })
 
+  it('answers the first request of a client that has just connected, as its last one', async () => {
+    const { port, drain, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    await once(client, 'connect')
+    const received = text(client)
+    const drained = drain(LONG)
+    client.write(requestText('GET / HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    answers[0]?.end('first')
+    expect(await received).toMatch(/connection: close[^]*first$/i)
+    await drained
+  })
+
+  it('reads what has come on a kept connection before it closes it', async () => {
+    const { port, drain, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    answers[0]?.end('one')
+    await once(client, 'data')
+    const received = text(client)
+    await new Promise((resolve) => client.write(requestText('GET /2 HTTP/1.1', 'Host: app'), resolve)) // it is with the system
+    const drained = drain(LONG)
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[1]?.end('two')
+    expect(await received).toMatch(/connection: close[^]*two$/i)
+    await drained
+  })
+
   it('lets go of the answers of a connection that is gone, pipelined ones too', async () => {
     const { port, answers } = await waiting()
     const client = net.connect(port, '127.0.0.1')

@@ -114,7 +114,7 @@ describe('sources are shown', () => {
       headers: { ...cross, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
     },
   ])('$why', (asked) => {
-    expect(mayShowSources(requestFrom(asked))).toBe(true)
+    expect(mayShowSources(requestFrom(asked), asked.url ?? '/')).toBe(true)
   })
 })
 
@@ -217,7 +217,7 @@ describe('sources are not shown', () => {
       headers: { ...cross, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
     },
   ])('$why', (asked) => {
-    expect(mayShowSources(requestFrom(asked))).toBe(false)
+    expect(mayShowSources(requestFrom(asked), asked.url ?? '/')).toBe(false)
   })
 })
 
@@ -248,6 +248,16 @@ describe('the page', () => {
     () => {
       throw error
     }
+
+  it('is shown to nobody who asks for a whole URL, as proxies are asked, whatever is shown to the app', async () => {
+    const asked = requestText('GET http://evil.example/ HTTP/1.1', 'Host: localhost', 'Connection: close', HTML)
+    for (const app of [failing(new Error('boom')), proxyFix(failing(new Error('boom')), { xFor: 1 })]) {
+      const server = createServer(guarded(app, errorPage({ root })))
+      const [answer] = parseResponses(await exchange(await listen(server), asked))
+      await close(server)
+      expect(answer).toMatchObject({ status: 500, body: 'Internal server error.\n' })
+    }
+  })
 
   it('shows what was thrown, and the lines around', async () => {
     const cause = thrown('connection refused', `connect (${join(root, 'app.js')}:2:1)`)

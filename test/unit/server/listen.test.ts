@@ -211,3 +211,17 @@ describe('a server that was given', () => {
     expect(given.eventNames()).toStrictEqual(net.createServer().eventNames())
   })
 })
+
+describe('a file descriptor', () => {
+  it('that this process listens on already is told of, with what to give instead', async () => {
+    const listening = net.createServer().listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    onTestFinished(() => void listening.close())
+    const { _handle: handle } = listening as unknown as { readonly _handle: { readonly fd: number } } // Node's own end
+    await expect(started('served', { bind: { fd: handle.fd } })).rejects.toMatchObject({
+      code: 'ERR_PROXYFIX_BIND',
+      message: `Cannot listen on fd:${handle.fd}: this process has that socket in use already; give the net.Server that holds it, as in { bind: server }.`,
+    })
+    expect(listening.listening).toBe(true)
+  })
+})

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,6 +77,24 @@ it('a factory that is served for a handler is told of', async () => {
   expect(spy.mock.calls.flat().map(String).join('\n')).toContain('is it a factory? Then call it')
 })
 
+describe('senders of PROXY headers that an address has of its own', () => {
+  it('leave all else that was said of the PROXY protocol as it is', async () => {
+    muted()
+    const reasons: string[] = []
+    const { port } = await started(
+      (req: IncomingMessage, res: ServerResponse) => void res.end(req.socket.remoteAddress),
+      {
+        bind: 'tcp:0:interface=127.0.0.1:proxyProtocol=127.0.0.1',
+        proxyProtocol: { from: '192.0.2.1', onRefused: ({ reason }) => reasons.push(reason) },
+      },
+    )
+    const get = requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close')
+    expect(await exchange(port, `PROXY TCP4 203.0.113.7 192.0.2.9 4000 80\r\n${get}`)).toMatch(/203\.0\.113\.7$/)
+    await exchange(port, get).catch(() => '') // without a header it is reset
+    await vi.waitFor(() => expect(reasons).toHaveLength(1))
+  })
+})
+
 describe('an app that is late', () => {
   it('is answered for, and may go on as if nothing had happened', async () => {
     const { lines } = muted()
@@ -98,6 +116,31 @@ describe('an app that is late', () => {
     expect(lines).toStrictEqual([
       'A request from 127.0.0.1 was refused, answered 503: the app has not begun to answer within 50 ms.',
     ])
+  })
+
+  it('is cut off where the answer for it cannot be sent, as it is rewritten by something that throws', async () => {
+    const { lines } = muted()
+    const rewriting = (_req: IncomingMessage, res: ServerResponse): void => {
+      res.writeHead = () => {
+        throw new Error('not this one')
+      }
+    }
+    const { port } = await started(rewriting, { responseTimeout: 50 })
+    expect(await exchange(port, requestText('GET / HTTP/1.1', 'Host: a'))).toBe('')
+    expect(lines.some((line) => line.startsWith('The answer 503 could not be sent:'))).toBe(true)
+  })
+
+  it('is told with who is connected, whomever the app is shown, and logged once', async () => {
+    const { lines } = muted()
+    const log = join(mkdtempSync(join(tmpdir(), 'proxyfix-late-')), 'log')
+    const { port } = await started((_req: unknown, _res: unknown) => undefined, {
+      responseTimeout: 50,
+      proxyFix: { xFor: 1 },
+      accessLog: { to: log, format: '%(h)s %(s)s' },
+    })
+    await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'X-Forwarded-For: 203.0.113.9'))
+    expect(lines).toStrictEqual([expect.stringContaining('A request from 127.0.0.1 was refused')])
+    await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toBe('203.0.113.9 503\n'))
   })
 
   it('is not, once its answer has begun', async () => {

@@ -14,7 +14,12 @@ import {
 } from 'node:fs'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
+import {
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+} from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -171,6 +176,33 @@ describe('over HTTP/2', () => {
     const [headers] = (await once(stream, 'response')) as [Record<string, unknown>] // what the event hands over
     expect([headers[':status'], await textOf(stream)]).toEqual([status, body])
     session.close()
+    await close(overHttp2)
+  })
+
+  it.each<{ name: string; act: (path: string, stream: ClientHttp2Stream) => void; code: number }>([
+    { name: 'becomes shorter', act: (path) => truncateSync(path, 10), code: constants.NGHTTP2_INTERNAL_ERROR },
+    {
+      name: 'is not wanted any more',
+      act: (_, stream) => stream.close(constants.NGHTTP2_CANCEL),
+      code: constants.NGHTTP2_CANCEL,
+    },
+  ])('a file that $name while it is sent ends the stream, and fails nothing', async ({ act, code }) => {
+    const path = join(home, 'public/shrinks-too.bin')
+    writeFileSync(path, Buffer.alloc(50_000_000))
+    const listener = staticFiles([parseStaticMount('/assets=public', home)], () => undefined)
+    let result: unknown
+    const overHttp2 = createHttp2Server((req, res) => {
+      result = Reflect.apply(listener, undefined, [req, res])
+    })
+    const session = connectHttp2(`http://127.0.0.1:${await listen(overHttp2)}`)
+    const stream = session.request({ ':path': '/assets/shrinks-too.bin' })
+    stream.on('error', () => undefined)
+    await once(stream, 'data')
+    act(path, stream)
+    await new Promise((resolve) => stream.once('close', resolve).resume())
+    expect(stream.rstCode).toBe(code)
+    await expect(result).resolves.toBeUndefined()
+    session.destroy()
     await close(overHttp2)
   })
 })

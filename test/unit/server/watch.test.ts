@@ -47,9 +47,10 @@ function write(name: string, text: string): void {
   writeFileSync(join(home, name), text)
 }
 
-function start(extra: readonly string[] = []): Watching {
+function start(extra: readonly string[] = [], paths: readonly string[] = []): Watching {
   watching = watchFiles({
     root: join(home, 'root'),
+    paths,
     extra: extra.map((name) => join(home, name)),
     onChange(file) {
       told.push(file.slice(home.length + 1))
@@ -66,6 +67,38 @@ async function toldAfter(act: () => void): Promise<string | undefined> {
   await next
   return told.at(-1)
 }
+
+describe('a path that is named', () => {
+  const templates = (): void => {
+    write('root/templates/deep/page.html', '')
+    write('root/templates/node_modules/part.html', '')
+    write('elsewhere/notes.txt', '')
+  }
+
+  it.each([
+    { what: 'a file in a folder', act: () => write('root/templates/deep/page.html', 'x') },
+    { what: 'a new file', act: () => write('root/templates/new.css', '') },
+    { what: 'a file in a new folder', act: () => write('root/templates/new/one.txt', '') },
+    { what: 'a file in a folder elsewhere', act: () => write('elsewhere/notes.txt', 'x') },
+    { what: 'a file', act: () => write('root/data.json', '[]') },
+  ])('counts whatever is in it: $what', async ({ act }) => {
+    templates()
+    start([], ['templates', '../elsewhere', 'data.json'])
+    expect(await toldAfter(act)).toBeDefined()
+  })
+
+  it('does not count what packages have in it', async () => {
+    templates()
+    start([], ['templates'])
+    write('root/templates/node_modules/part.html', 'x')
+    expect(await toldAfter(() => write('root/templates/deep/page.html', 'x'))).toBe('root/templates/deep/page.html')
+    expect(told).toHaveLength(1)
+  })
+
+  it('must be there', () => {
+    expect(() => start([], ['templtes'])).toThrow(/^The option watch cannot take '.*templtes': there is no such file/)
+  })
+})
 
 describe('a change', () => {
   it.each([
