@@ -4,8 +4,9 @@
  */
 
 import type { ServerResponse } from 'node:http'
-import { constants, type Http2ServerResponse } from 'node:http2'
+import type { Http2ServerResponse } from 'node:http2'
 import { isHttp2 } from './last-answer.ts'
+import { node } from './node.ts'
 
 type Write = (...args: unknown[]) => unknown
 
@@ -55,7 +56,7 @@ export function countBody(response: ServerResponse | Http2ServerResponse): () =>
 export function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
   if (!isHttp2(response)) return true
   const { writableFinished, rstCode } = response.stream
-  return writableFinished && rstCode === constants.NGHTTP2_NO_ERROR
+  return writableFinished && rstCode === node.http2.constants.NGHTTP2_NO_ERROR
 }
 
 function sizeOf([chunk, encoding]: readonly unknown[]): number {

@@ -142,11 +142,11 @@ describe('a request that is entered again where its scope was lost', () => {
 
 describe('the end of a request whose response went out first', () => {
   /** Which listeners saw the request, and how often a scope was entered, for the second of two requests. */
-  async function ended(listen: (req: IncomingMessage, res: ServerResponse, see: () => void) => void): Promise<object> {
+  async function ended(hear: (req: IncomingMessage, res: ServerResponse, see: () => void) => void): Promise<object> {
     const seen: unknown[] = []
     const port = await start(
       requestContext((req: IncomingMessage, res: ServerResponse) => {
-        if (req.url === '/2') listen(req, res, () => seen.push(isBound(request) ? unwrap(request).url : 'nobody'))
+        if (req.url === '/2') hear(req, res, () => seen.push(isBound(request) ? unwrap(request).url : 'nobody'))
         res.end('ok')
       }),
     )
