@@ -281,6 +281,20 @@ describe('a handler', () => {
     await vi.waitFor(() => expect(error).toHaveBeenCalledWith('GET "/x" failed:', broken))
   })
 
+  it.each([
+    { kind: 'a text', body: 'h\u00e9llo' },
+    { kind: 'bytes that are no text', body: Uint8Array.of(0xff, 0, 0xc3) },
+    { kind: 'no bytes', body: '' },
+    { kind: 'more than goes with its head', body: 'x'.repeat(100_000) },
+  ])('whose answer is $kind has its length told', async ({ body }) => {
+    const { port } = await started((_request: Request) => new Response(body))
+    const bytes = Buffer.from(body as string) // either is taken
+    expect(await askPort(port, ...GET)).toMatchObject({
+      headers: { 'content-length': String(bytes.length) },
+      body: bytes.toString('latin1'),
+    })
+  })
+
   it('whose stream has nothing to say yet has its head sent', async () => {
     let controller: ReadableStreamDefaultController | undefined
     const stream = new ReadableStream({ start: (given) => void (controller = given) })
