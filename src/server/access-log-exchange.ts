@@ -20,8 +20,6 @@ export class Exchange {
   readonly method: string | undefined
   /** As it came over the wire; what routes it may change it. */
   readonly target: string | undefined
-  /** As in `HTTP/1.1`. */
-  readonly protocol: string | undefined
   /** The status that was sent, if one was. */
   status: number | undefined
   /** Whether the whole answer was handed to the system. */
@@ -36,20 +34,19 @@ export class Exchange {
   readonly #request: Request | undefined
   readonly #response: Response | undefined
   /** Read at once: a connection that is gone has forgotten it. */
-  readonly #peer: string | undefined
+  readonly #address: string | undefined
   readonly #isSecure: boolean
   readonly #start = performance.now()
 
   constructor(request: Request | { readonly socket: Duplex }, response?: Response) {
     const { remoteAddress, encrypted } = request.socket as { remoteAddress?: string; encrypted?: boolean }
-    this.#peer = canonicalPeer(remoteAddress)
+    this.#address = remoteAddress
     this.#isSecure = encrypted === true
     this.#response = response
     if (!('method' in request)) return
     this.#request = request
     this.method = request.method
     this.target = request.url
-    this.protocol = `HTTP/${request.httpVersion}`
   }
 
   /** Nothing more will happen to it. */
@@ -66,6 +63,11 @@ export class Exchange {
     return this.isComplete && this.status !== undefined ? this.status : CLIENT_GONE
   }
 
+  /** As in `HTTP/1.1`. */
+  get protocol(): string | undefined {
+    return this.#request === undefined ? undefined : `HTTP/${this.#request.httpVersion}`
+  }
+
   /** What was decided about it, when `proxyFix` has seen it. */
   get decision(): Decided | undefined {
     return this.#request === undefined ? undefined : fixOf(this.#request)?.decision
@@ -74,11 +76,12 @@ export class Exchange {
   /** Who the client is: as decided, else who is connected. */
   get client(): string | undefined {
     const { decision } = this
-    return decision === undefined ? this.#peer : (decision.client.address ?? decision.client.node)
+    return decision === undefined ? canonicalPeer(this.#address) : (decision.client.address ?? decision.client.node)
   }
 
   get peer(): string | undefined {
-    return this.decision === undefined ? this.#peer : this.decision.peer.address
+    const { decision } = this
+    return decision === undefined ? canonicalPeer(this.#address) : decision.peer.address
   }
 
   get scheme(): string {
@@ -115,7 +118,9 @@ export class Exchange {
 
   /** The name that the client says it has (RFC 7617). Nobody has checked it here: the status tells whether the app took it. */
   get user(): string | undefined {
-    const [, credentials] = /^basic ([a-z\d+/=_-]+)$/i.exec(this.header('authorization') ?? '') ?? []
+    const authorization = this.header('authorization')
+    if (authorization === undefined) return undefined
+    const [, credentials] = /^basic ([a-z\d+/=_-]+)$/i.exec(authorization) ?? []
     if (credentials === undefined) return undefined
     return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0]
   }

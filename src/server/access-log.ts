@@ -13,7 +13,7 @@ import { unwrapSocket } from '../request/socket-view.ts'
 import { LineOutput } from './access-log-output.ts'
 import { formatter } from './access-log-format.ts'
 import { Exchange } from './access-log-exchange.ts'
-import { countBody, isWhole } from './count-body.ts'
+import { countBody } from './count-body.ts'
 import { isHttp2 } from './last-answer.ts'
 
 /** Where to write, and what. */
@@ -61,17 +61,18 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
   return {
     onRequest(req, res) {
       const exchange = new Exchange(req, res)
-      const body = countBody(res)
+      const sent = countBody(res)
       const end = (): void => {
         if (exchange.isOver) return
         forget?.()
-        exchange.end(body())
+        exchange.isComplete = sent.isWhole
+        exchange.end(sent.bytes)
         write(exchange)
       }
-      res.once('finish', () => (exchange.isComplete = isWhole(res)))
-      res.once('close', end)
-      // Node 20 does not close each answer of a pipeline with its connection.
-      const forget = isHttp2(res) ? undefined : onConnectionEnd(unwrapSocket(req.socket), end)
+      res.on('close', end)
+      // An answer that waits for the one before it has no socket, and Node 20 does not close it with its connection.
+      const isQueued = res.socket === null && !isHttp2(res)
+      const forget = isQueued ? onConnectionEnd(unwrapSocket(req.socket), end) : undefined
     },
 
     onUpgrade(req, socket) {

@@ -10,15 +10,24 @@ import { node } from './node.ts'
 
 type Write = (...args: unknown[]) => unknown
 
-/** Counts from now on; the function tells how many bytes so far. */
-export function countBody(response: ServerResponse | Http2ServerResponse): () => number {
+/** What was sent of an answer. */
+export interface SentBody {
+  /** Bytes of the body. */
+  bytes: number
+  /** Whether the whole answer was handed to the system. */
+  isWhole: boolean
+}
+
+/** Counts from now on. */
+export function countBody(response: ServerResponse | Http2ServerResponse): SentBody {
   const counted = response as unknown as Record<'write' | 'end', Write> // of either protocol
   const { write, end } = counted
+  const sent: SentBody = { bytes: 0, isWhole: false }
   let written = 0
-  let sent = 0
   let isEnding = false
-  response.once('finish', () => {
-    if (isWhole(response)) sent = written
+  response.on('finish', () => {
+    sent.isWhole = isWhole(response)
+    if (sent.isWhole) sent.bytes = written
   })
 
   counted.write = function (...args) {
@@ -30,7 +39,7 @@ export function countBody(response: ServerResponse | Http2ServerResponse): () =>
     const callback = typeof last === 'function' ? (args.pop() as Write) : undefined
     while (args.length > 1 && args.at(-1) === undefined) args.pop()
     args.push((error?: unknown) => {
-      if (!error) sent += size
+      if (!error) sent.bytes += size
       callback?.(error)
     })
     return Reflect.apply(write, this, args)
@@ -46,14 +55,14 @@ export function countBody(response: ServerResponse | Http2ServerResponse): () =>
       isEnding = false
     }
   }
-  return () => sent
+  return sent
 }
 
 /**
  * Whether all of an answer that has emitted `finish` is with the system. In HTTP/2 each one does whose stream is closed:
  * Node ends it for the app, where its client has gone.
  */
-export function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
+function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
   if (!isHttp2(response)) return true
   const { writableFinished, rstCode } = response.stream
   return writableFinished && rstCode === node.http2.constants.NGHTTP2_NO_ERROR
