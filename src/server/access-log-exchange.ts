@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { fixOf } from '../request/fixed.ts'
 import { canonicalPeer } from '../trust/address.ts'
 import type { Decided } from '../trust/amend.ts'
+import type { SentBody } from './count-body.ts'
 
 type Request = IncomingMessage | Http2ServerRequest
 type Response = ServerResponse | Http2ServerResponse
@@ -50,8 +51,9 @@ export class Exchange {
   }
 
   /** Nothing more will happen to it. */
-  end(bytes: number): void {
+  end({ bytes, isWhole }: SentBody): void {
     this.isOver = true
+    this.isComplete = isWhole
     this.duration = Math.round((performance.now() - this.#start) * 1000)
     this.bytes = bytes
     if (this.#response?.headersSent === true) this.status = this.#response.statusCode

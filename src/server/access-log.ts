@@ -57,22 +57,30 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
   const output = new LineOutput(to, cwd)
   const write = (exchange: Exchange): void => output.write(`${lineOf(exchange)}\n`)
   const onConnectionEnd = connectionEnds()
+  // One listener for all responses: a closure of each would take longer than all else that is done for it.
+  const exchangeOf = Symbol('exchange')
+  type Logged = Response & { [exchangeOf]?: Exchange }
+  const end = (res: Logged): void => {
+    const exchange = res[exchangeOf]!
+    if (exchange.isOver) return
+    exchange.end(countBody(res))
+    write(exchange)
+  }
+  function onClose(this: Logged): void {
+    end(this)
+  }
 
   return {
     onRequest(req, res) {
-      const exchange = new Exchange(req, res)
-      const sent = countBody(res)
-      const end = (): void => {
-        if (exchange.isOver) return
-        forget?.()
-        exchange.isComplete = sent.isWhole
-        exchange.end(sent.bytes)
-        write(exchange)
-      }
-      res.on('close', end)
+      const logged = res as Logged
+      logged[exchangeOf] = new Exchange(req, res)
+      countBody(res)
+      res.on('close', onClose)
       // An answer that waits for the one before it has no socket, and Node 20 does not close it with its connection.
-      const isQueued = res.socket === null && !isHttp2(res)
-      const forget = isQueued ? onConnectionEnd(unwrapSocket(req.socket), end) : undefined
+      if (res.socket === null && !isHttp2(res)) {
+        const forget = onConnectionEnd(unwrapSocket(req.socket), () => end(logged))
+        res.on('close', forget)
+      }
     },
 
     onUpgrade(req, socket) {
@@ -83,7 +91,7 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
         exchange.isComplete = true
       })
       socket.once('close', () => {
-        exchange.end(bytesWritten(socket) - before)
+        exchange.end({ bytes: bytesWritten(socket) - before, isWhole: exchange.isComplete })
         write(exchange)
       })
     },
@@ -91,8 +99,7 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
     onRefused(socket, status) {
       const exchange = new Exchange({ socket })
       exchange.status = status
-      exchange.isComplete = true
-      exchange.end(0)
+      exchange.end({ bytes: 0, isWhole: true })
       write(exchange)
     },
 

@@ -126,11 +126,20 @@ export function drainable(server: Server): Drain {
     asked.isUsed = true
     if (state !== 'serving') markLast(res, [...answers].at(-1))
     answers.add(res)
-    res.once('close', () => {
-      answers.delete(res)
-      if (state === 'stopping' && answers.size === 0) dismiss(socket, asked)
-    })
+    const watched = res as Watched
+    watched[connectionOf] = socket
+    res.on('close', onAnswered)
   })
+  // One listener for all answers, which keeps nothing of a request.
+  const connectionOf = Symbol('connection')
+  type Watched = ServerResponse & { [connectionOf]?: Socket }
+  function onAnswered(this: Watched): void {
+    const socket = this[connectionOf]!
+    const asked = http1.get(socket)
+    if (asked === undefined) return // the connection is gone, or speaks another protocol
+    asked.answers.delete(this)
+    if (state === 'stopping' && asked.answers.size === 0) dismiss(socket, asked)
+  }
   // With a listener for upgrades, Node leaves them all to it. Without, they are requests like others.
   if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', onUpgrade)
 

@@ -34,8 +34,7 @@ function exchangeOf({ method, url, referer, agent, user }: Sent): Exchange {
     socket: { remoteAddress: '203.0.113.7' },
   } as unknown as IncomingMessage) // all that is read of one
   exchange.status = 200
-  exchange.isComplete = true
-  exchange.end(5)
+  exchange.end({ bytes: 5, isWhole: true })
   return exchange
 }
 
