@@ -46,13 +46,10 @@ export async function sendResponse(outgoing: ServerResponse, response: Response)
 
 /** Whether a part is the end that comes without any waiting, as after a text. What fails instead is told when it is sent. */
 async function endsAtOnce(part: Promise<Part>): Promise<boolean> {
-  return await new Promise((resolve) => {
-    part.then(
-      ({ done }) => resolve(done),
-      () => resolve(false),
-    )
-    process.nextTick(resolve, false) // after all promises that wait for nothing else
-  })
+  let isEnd = false
+  part.then(({ done }) => (isEnd = done)).catch(() => undefined)
+  await new Promise<void>((resolve) => process.nextTick(resolve)) // after all promises that wait for nothing else
+  return isEnd
 }
 
 function sendWhole(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
