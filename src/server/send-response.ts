@@ -2,7 +2,7 @@
  * How is a Fetch Response sent by `node:http`? Its head goes with the first bytes of its body, or, when none have come by
  * the next turn of the event loop, before them: so a body that fails at once is still answered 500, and an event stream
  * that has nothing to say yet begins all the same. A body that is there at once, as a text is, goes with its length and in
- * one piece: 10 of 65 us less.
+ * one piece, for a tenth of the time less.
  */
 
 import type { ServerResponse } from 'node:http'
@@ -10,7 +10,7 @@ import { sendNodeResponse } from 'srvx/node'
 import { letGo } from '../request/streams.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
 
-/** Bytes up to which copying a body into the text of its head is cheaper than handing the system two pieces. */
+/** Bytes up to which copying a body into the text of its head is cheaper than handing the system two pieces: by 3 us. */
 const SMALL = 4096
 
 const NOTHING = new Uint8Array()
