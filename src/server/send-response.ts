@@ -8,12 +8,15 @@ import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
 import { letGo } from '../request/streams.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
+import { headersLeftOut } from './headers-left-out.ts'
 
 /**
  * Sends it, no faster than it is taken. A body that nobody takes any more is cancelled.
  * @throws what its body failed with, whether the head was sent by then or not.
  */
 export async function sendResponse(outgoing: ServerResponse, response: Response): Promise<void> {
+  // Node would send 200 in its place over HTTP/2.
+  if (response.status === 0) throw new TypeError('The Fetch handler gave back a network error, as Response.error() is.')
   if ('_toNodeResponse' in response) {
     await sendNodeResponse(outgoing, response) // of srvx, which still knows what it was made of
     if (outgoing.errored) throw outgoing.errored
@@ -64,10 +67,12 @@ async function sooner(promise: Promise<unknown>): Promise<boolean> {
   }
 }
 
-function writeHead(outgoing: ServerResponse, { status, statusText, headers }: Response): void {
+function writeHead(outgoing: ServerResponse, response: Response): void {
   if (outgoing.headersSent) return
+  const { status, statusText, headers } = response
+  const leftOut = headersLeftOut(response, isHttp2(outgoing))
   const lines: string[] = []
-  for (const [name, value] of headers) lines.push(name, value)
+  for (const [name, value] of headers) if (!leftOut.has(name)) lines.push(name, value)
   if (isHttp2(outgoing)) outgoing.writeHead(status, lines)
   else outgoing.writeHead(status, statusText, lines)
 }
