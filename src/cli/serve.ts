@@ -3,7 +3,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateOf, createInstance } from '../server/instance.ts'
-import { type Listener, listenOnAll } from '../server/listen.ts'
+import { closeAllWhenEmpty, type Listener, listenOnAll } from '../server/listen.ts'
 import { loadApp, type LoadedApp } from '../server/load-app.ts'
 import type { CheckedOptions } from '../server/options.ts'
 import { outliveErrors, outliveReaders } from '../server/outlive.ts'
@@ -91,8 +91,8 @@ async function alone(app: string, { all, options, heeding }: Start): Promise<Lis
   const served: Served = {
     windDown: instance.windDown,
     stop: async () => {
-      await closeAll(listeners)
-      await instance.stop({ timeout: milliseconds(gracefulTimeout), idle: 'last-call' })
+      const left = await closeAllWhenEmpty(listeners, milliseconds(gracefulTimeout))
+      await instance.stop({ timeout: left, idle: 'last-call' })
     },
     kill: async () => undefined,
     reload: () => {
@@ -112,11 +112,6 @@ async function alone(app: string, { all, options, heeding }: Start): Promise<Lis
   return listeners
 }
 
-/** Takes no more connections, but those that the system has made already: whoever has them may have asked. */
-async function closeAll(listeners: Listeners): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.closeWhenEmpty()))
-}
-
 function listening(options: CheckedOptions): Parameters<typeof listenOnAll>[1] {
   return { backlog: options.backlog, cwd: options.cwd, isTls: (bind) => certificateOf(bind, options) !== undefined }
 }
@@ -127,6 +122,7 @@ async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<L
   const { workers = 1, timeout = 30, gracefulTimeout = 30, shutdownDelay = 0 } = settings
   const dev = settings.dev === true ? await developing(all) : undefined
   const usesAdhoc = options.tls === 'adhoc'
+  const timeToStop = dev ? 500 : milliseconds(gracefulTimeout)
   const master = new Master({
     exec: fileURLToPath(new URL('../cli/worker.js', import.meta.url)),
     args,
@@ -134,7 +130,7 @@ async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<L
     workers,
     start: { type: 'start', bind: settings.bind ?? [], ...(usesAdhoc && { adhoc: adhocCertificate() }) },
     timeout: dev ? 0 : milliseconds(timeout), // a program that is debugged stands still
-    gracefulTimeout: dev ? 500 : milliseconds(gracefulTimeout),
+    gracefulTimeout: timeToStop,
     oldFirst: dev !== undefined,
     // Each worker reads the file of variables for itself, and what it says by then.
     env: { ...Object.fromEntries(fileVariables.map((name) => [name, undefined])), ...dev?.env },
@@ -152,7 +148,8 @@ async function byWorkers({ all, options, heeding, args, cwd }: Start): Promise<L
   const served: Served = {
     windDown: () => master.windDown(),
     stop: async () => {
-      await closeAll(listeners)
+      // This process only accepts: however many come, that takes no time from those that serve.
+      await closeAllWhenEmpty(listeners, timeToStop)
       await master.stop()
     },
     kill: async () => await master.kill(),

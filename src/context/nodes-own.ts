@@ -9,7 +9,8 @@
 /** What is asked of an emitter here. */
 export interface Heard {
   listenerCount(event: unknown): number
-  listeners(event: unknown): readonly unknown[]
+  /** Not all that emit have it. */
+  listeners?(event: unknown): readonly unknown[]
 }
 
 let nodesOwn: unknown
@@ -17,10 +18,7 @@ let nodesOwn: unknown
 /** Whether there are listeners, other than Node's own. */
 export function isHeard(emitter: Heard, event: unknown): boolean {
   const count = emitter.listenerCount(event)
-  return (
-    count > 1 ||
-    (count === 1 && !(event === 'end' && nodesOwn !== undefined && emitter.listeners(event)[0] === nodesOwn))
-  )
+  return count > 1 || (count === 1 && !(event === 'end' && nodesOwn !== undefined && isNodesOwn(emitter)))
 }
 
 /** Whether Node's own listener can be learned from what a response does when it has finished. */
@@ -30,5 +28,14 @@ export function canLearnFrom(request: Heard, response: Heard): boolean {
 
 /** To be called when it has. */
 export function learnFrom(request: Heard): void {
-  if (request.listenerCount('end') === 1) [nodesOwn] = request.listeners('end')
+  const [listener] = request.listenerCount('end') === 1 ? (request.listeners?.('end') ?? []) : []
+  // An instrumentation may listen from then on as well.
+  if (typeof listener === 'function' && listener.name === NAME) nodesOwn = listener
+}
+
+/** As it is called in all versions of Node that there are; under another name it is not learned. */
+const NAME = 'clearIncoming'
+
+function isNodesOwn(request: Heard): boolean {
+  return request.listeners?.('end')[0] === nodesOwn
 }

@@ -34,7 +34,7 @@ export function emitIn(scope: EmitterScope, emitter: unknown): void {
   if (!isEmitter(emitter)) return
   emitter[SCOPE] = scope
   const { emit } = emitter
-  emitter.emit = emit === inherited(emitter).emit ? emitInScope : inScopeOf(own(emit))
+  emitter.emit = emit === inherited(emitter)?.emit ? emitInScope : inScopeOf(own(emit))
 }
 
 /** The scope that the listeners of an emitter run in, if they were brought into one. */
@@ -50,7 +50,7 @@ export function callBackIn(scope: Scope, response: unknown): void {
   if (!isWritable(response)) return
   response[SCOPE] = scope
   const { write, end, writeContinue, writeProcessing, writeEarlyHints } = response
-  const its = inherited(response)
+  const its: Partial<Writable> = inherited(response) ?? {}
   response.write = write === its.write ? writeInScope : callingBack(own(write))
   response.end = end === its.end ? endInScope : callingBack(own(end))
   if (writeContinue !== undefined)
@@ -80,19 +80,19 @@ function isWritable(value: unknown): value is Writable {
 }
 
 /** Looked up at each event: what is patched into the class later (telemetry) is to see it as well. */
-const emitInScope = inScopeOf((emitter) => inherited(emitter).emit)
-const writeInScope = callingBack((response) => inherited(response).write)
-const endInScope = callingBack((response) => inherited(response).end)
-const continueInScope = callingBack((response) => inherited(response).writeContinue!)
-const processingInScope = callingBack((response) => inherited(response).writeProcessing!)
-const hintsInScope = callingBack((response) => inherited(response).writeEarlyHints!)
+const emitInScope = inScopeOf((emitter) => inherited(emitter)!.emit)
+const writeInScope = callingBack((response) => inherited(response)!.write)
+const endInScope = callingBack((response) => inherited(response)!.end)
+const continueInScope = callingBack((response) => inherited(response)!.writeContinue!)
+const processingInScope = callingBack((response) => inherited(response)!.writeProcessing!)
+const hintsInScope = callingBack((response) => inherited(response)!.writeEarlyHints!)
 
 /**
  * What an object has from its class. An instrumentation may have wrapped a method of this one object before: that is then not the
  * method of its class. (`Object.hasOwn` takes 16 ns, and is asked of seven methods of each request.)
  */
-function inherited<T extends object>(object: T): T {
-  return Object.getPrototypeOf(object) as T
+function inherited<T extends object>(object: T): T | null {
+  return Object.getPrototypeOf(object) as T | null
 }
 
 function own<F>(method: F): () => F {

@@ -5,6 +5,7 @@
  */
 
 import { isHeaderName } from '../trust/header-text.ts'
+import { untrueHeaders } from './fetched.ts'
 import { headerName, headerValue, IterableHeaders } from './rewritable-headers.ts'
 import { letGo } from './streams.ts'
 import { assignedStatus, type ResponseHeaders, type RewritableResponse } from './rewritable-response.ts'
@@ -59,7 +60,7 @@ class FetchHead implements RewritableResponse {
     const isOther = status !== raw.status
     if (!isOther && headers.copy === undefined) return raw
     const hasNoBody = status === 204 || status === 304
-    const copy = headers.copy ?? new Headers(raw.headers)
+    const copy = headers.copy ?? copyHeaders(raw)
     if (isOther && hasNoBody) {
       for (const name of ['content-length', 'transfer-encoding']) copy.delete(name)
       letGo(raw.body)
@@ -70,6 +71,13 @@ class FetchHead implements RewritableResponse {
       headers: copy,
     })
   }
+}
+
+/** Those of a Response that `fetch` gave tell of its body from now on, as the copy does not show where it came from. */
+function copyHeaders(response: Response): Headers {
+  const copy = new Headers(response.headers)
+  for (const name of untrueHeaders(response)) copy.delete(name)
+  return copy
 }
 
 /** Headers that are copied when they are first changed, if the Response's own must not be. */
@@ -129,7 +137,7 @@ class FetchHeaders extends IterableHeaders implements ResponseHeaders {
         // They are locked.
       }
     }
-    this.copy ??= new Headers(this.#response.headers)
+    this.copy ??= copyHeaders(this.#response)
     act(this.copy)
   }
 }

@@ -9,9 +9,10 @@ interface WithLines {
  * Has `headersDistinct` follow the lines, which have become others, when it is read: most requests end unread, and to
  * make it takes microseconds and kilobytes.
  *
- * @param isAsMany Whether there are as many lines as Node has read. From that many it makes its own when it is asked.
+ * @param isAsMany Whether there are as many lines as Node has read, as far as is known. From that many it makes its own when
+ * it is asked.
  */
-export function renewDistinct(req: WithLines, isAsMany: boolean): void {
+export function renewDistinct(req: WithLines, isAsMany = false): void {
   if (!('headersDistinct' in req)) return // HTTP/2 has none
   if (isAsMany && !Object.hasOwn(req, 'headersDistinct')) req.headersDistinct = undefined
   else Object.defineProperty(req, 'headersDistinct', WHEN_READ)
@@ -20,8 +21,11 @@ export function renewDistinct(req: WithLines, isAsMany: boolean): void {
 const WHEN_READ: PropertyDescriptor & ThisType<WithLines> = {
   configurable: true,
   get() {
-    const value = distinct(this.rawHeaders)
-    keep(this, value)
+    // Whoever asks may only inherit from the request, which is to go on being followed.
+    let owner = this
+    while (!Object.hasOwn(owner, 'headersDistinct')) owner = Object.getPrototypeOf(owner) as WithLines
+    const value = distinct(owner.rawHeaders)
+    keep(owner, value)
     return value
   },
   set(value: unknown) {

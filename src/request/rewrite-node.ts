@@ -184,5 +184,5 @@ function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | u
     if (value === undefined) delete headers[name]
     else headers[name] = name === 'set-cookie' ? [value] : value
   }
-  renewDistinct(req, lines.length === length)
+  renewDistinct(req)
 }

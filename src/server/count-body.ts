@@ -5,6 +5,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
+import { sizeOf } from './exact-response.ts'
 import { isHttp2 } from './last-answer.ts'
 import { node } from './node.ts'
 
@@ -95,11 +96,4 @@ function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
   if (!isHttp2(response)) return true
   const { writableFinished, rstCode } = response.stream
   return writableFinished && rstCode === node.http2.constants.NGHTTP2_NO_ERROR
-}
-
-function sizeOf([chunk, encoding]: readonly unknown[]): number {
-  if (typeof chunk === 'string') {
-    return Buffer.byteLength(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
-  }
-  return ArrayBuffer.isView(chunk) ? chunk.byteLength : 0
 }

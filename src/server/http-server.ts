@@ -6,9 +6,18 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
-import { unwrapSocket } from '../request/socket-view.ts'
+import { ExactResponse } from './exact-response.ts'
 import { createHttp2Server } from './http2-server.ts'
-import { abandon, answerLast, answerOnSocket, isHttp2, type Refusal, refusalText } from './last-answer.ts'
+import {
+  abandon,
+  answerForApp,
+  answerLast,
+  answerOnSocket,
+  isCondemned,
+  isHttp2,
+  type Refusal,
+  refusalText,
+} from './last-answer.ts'
 import { type Limits, refusalOf } from './limits.ts'
 import { node } from './node.ts'
 import type { NodeListener } from './node-listener.ts'
@@ -25,42 +34,45 @@ export interface HttpServerOptions {
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
-/** A request that is answered before the app has seen it; with status 0 it is not answered. */
+/** A request that is answered before the app has; with status 0 it is not answered. */
 export interface RefusedRequest extends Refusal {
   readonly socket: Socket
   /** Absent where it could not be read. */
   readonly req?: IncomingMessage
   /** Absent where it is answered on the connection itself. */
   readonly res?: ServerResponse
+  /** Whether the app has seen its head already, and only its body is refused. */
+  readonly hasBegun?: boolean
 }
 
 const CHECK_INTERVAL = 1000
 
 export function createHttpServer(options: HttpServerOptions): Server {
   const { limits, tls, http2, onRequest, onUpgrade, onRefused } = options
-  /** Connections that end with a refusal: what was sent behind it is what somebody wanted to smuggle. */
-  const condemned = new WeakSet<Socket>()
-  let hasCondemned = false // most servers never have, and need not look
-  const condemn = (socket: Socket): void => {
-    hasCondemned = true
-    condemned.add(socket)
-  }
-  const isCondemned = ({ socket }: IncomingMessage): boolean => hasCondemned && condemned.has(unwrapSocket(socket))
-
   function refuseRequest(req: IncomingMessage, res: ServerResponse, refusal: Refusal): void {
     const { socket } = req
-    if (!isHttp2(res)) condemn(unwrapSocket(socket))
     onRefused({ socket, req, res, ...refusal })
     answerLast(res, refusal.status, refusalText(refusal.reason))
   }
   function refuseSocket(socket: Socket, refusal: Refusal, req?: IncomingMessage): void {
-    condemn(socket)
     onRefused({ socket, ...(req && { req }), ...refusal })
     answerOnSocket(socket, refusal)
   }
+  /** Whether what speaks another protocol from now on may be answered: not where that would come before an answer that is owed. */
+  function isNext(req: IncomingMessage, socket: Socket, wish: string): boolean {
+    if (isCondemned(req.socket)) {
+      abandon(socket)
+      return false
+    }
+    const { _httpMessage: owed } = socket as UnreadableSocket
+    if (!owed) return true
+    onRefused({ socket, status: 0, reason: `it asks for ${wish} before an earlier answer was sent` })
+    socket.destroy()
+    return false
+  }
 
   const listener = (req: IncomingMessage, res: ServerResponse): unknown => {
-    if (isCondemned(req)) return undefined
+    if (isCondemned(req.socket)) return undefined
     const refusal = refusalOf(req, limits)
     if (refusal !== undefined) return refuseRequest(req, res, refusal)
     if (isHttp2(req)) nameHost(req)
@@ -71,28 +83,28 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, connectionsCheckingInterval: CHECK_INTERVAL }
   // What has no Host is refused as everything else is.
   const settings = { ...timeouts, maxHeaderSize, insecureHTTPParser: false, requireHostHeader: false }
-  const http1 = { ...settings, noDelay: true, ServerResponse: PhrasedResponse }
+  const Http1ServerResponse = ExactResponse as typeof ServerResponse // whose requests are any
+  const http1 = { ...settings, noDelay: true, ServerResponse: Http1ServerResponse }
   const server = make()
   server.maxHeadersCount = limits.maxHeaders + 1 // one more is seen, so that it can be refused
   server.on('clientError', (error: ClientError, socket: UnreadableSocket) => {
-    if (condemned.has(socket)) return
+    if (isCondemned(socket)) return
     const refusal = refusalOfBytes(error, socket)
     if (refusal === undefined) return void socket.destroy()
     const { _httpMessage: owed } = socket
+    if (!owed) return refuseSocket(socket, refusal)
+    if (!owed.headersSent && !owed.req.complete) {
+      // It is the body of the request whose answer is owed, which the app has begun with.
+      onRefused({ socket, hasBegun: true, ...refusal })
+      return answerForApp(owed, refusal.status, refusalText(refusal.reason))
+    }
     // Where an answer is owed to an earlier request, this one would be taken for it, or for a part of it.
-    if (!owed || !(owed.headersSent || owed.req.complete)) return refuseSocket(socket, refusal)
-    onRefused({ socket, ...refusal })
+    onRefused({ socket, ...refusal, status: 0 })
     socket.destroy()
   })
   if (onUpgrade !== undefined) {
     server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
-      if (isCondemned(req)) return abandon(socket)
-      const { _httpMessage: owed } = socket as UnreadableSocket
-      if (owed) {
-        // Whoever speaks the other protocol would begin before that answer.
-        onRefused({ socket, status: 0, reason: 'it asks for an upgrade before an earlier answer was sent' })
-        return socket.destroy()
-      }
+      if (!isNext(req, socket, 'an upgrade')) return
       const refusal = refusalOf(req, limits)
       return refusal === undefined ? onUpgrade(req, socket, head) : refuseSocket(socket, refusal, req)
     })
@@ -100,16 +112,15 @@ export function createHttpServer(options: HttpServerOptions): Server {
   server.on('connect', (req: IncomingMessage, to: Socket | ServerResponse) => {
     const refusal = { status: 501, reason: 'it asks for a tunnel' }
     if (!(to instanceof Socket)) refuseRequest(req, to, refusal)
-    else if (isCondemned(req)) abandon(to)
-    else refuseSocket(to, refusal, req)
+    else if (isNext(req, to, 'a tunnel')) refuseSocket(to, refusal, req)
   })
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     // Who asks before it sends a body is told before it does.
-    if (!isCondemned(req) && refusalOf(req, limits) === undefined) res.writeContinue()
+    if (!isCondemned(req.socket) && refusalOf(req, limits) === undefined) res.writeContinue()
     server.emit('request', req, res)
   })
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
-    if (!isCondemned(req))
+    if (!isCondemned(req.socket))
       refuseRequest(req, res, { status: 417, reason: 'it expects something else than to continue' })
   })
   server.emit('listening') // Node begins to watch its timeouts with this; nothing else hears it
@@ -122,7 +133,6 @@ export function createHttpServer(options: HttpServerOptions): Server {
       return node.https
         .createServer({ ...http1, ...secure }, listener)
         .on('tlsClientError', onTlsError) as unknown as Server
-    const Http1ServerResponse = PhrasedResponse as typeof ServerResponse // whose requests are any
     const both = createHttp2Server({ ...secure, Http1ServerResponse }, settings, limits, (socket) =>
       onRefused({ socket, status: 0, reason: 'its connection sends frames without end that ask for nothing' }),
     )
@@ -134,14 +144,6 @@ export function createHttpServer(options: HttpServerOptions): Server {
       onRefused({ socket, status: 0, reason: `its TLS handshake failed (${error.code ?? 'unknown'})` })
     }
     socket.destroy()
-  }
-}
-
-/** A response that says in words what its status means: Fetch responses seldom do by themselves. */
-class PhrasedResponse extends node.http.ServerResponse {
-  override writeHead(status: number, ...rest: unknown[]): this {
-    if (rest[0] === '') rest.shift()
-    return Reflect.apply(super.writeHead, this, [status, ...rest]) as this
   }
 }
 

@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { SecureServerOptions, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { exactHttp2Response } from './exact-response.ts'
 import { endLingering } from './last-answer.ts'
 import type { Limits } from './limits.ts'
 import { node } from './node.ts'
@@ -50,6 +51,7 @@ export function createHttp2Server(
     ...settings,
     ...options,
     allowHTTP1: true,
+    Http2ServerResponse: exactHttp2Response(),
     settings: { maxHeaderListSize: settings.maxHeaderSize, maxConcurrentStreams: MAX_STREAMS },
     maxHeaderListPairs: maxHeaders + MAX_PSEUDO_HEADERS,
   })

@@ -62,7 +62,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
   let isServing = true
 
   const onRefused = (refused: RefusedRequest): void => {
-    const { req, res, socket, status } = refused
+    const { req, res, socket, status, hasBegun } = refused
+    if (hasBegun === true) return tell(refused) // its line in the log is under way
     if (res !== undefined) log?.onRequest(res.req, res)
     else if (req !== undefined) log?.onUpgrade(req, socket)
     else if (status !== 0) log?.onRefused(socket, status)

@@ -26,6 +26,22 @@ export interface Refusal {
   readonly reason: string
 }
 
+/**
+ * Connections that end with the answer that is being sent, or have ended: nothing that was sent behind it is looked at, as
+ * it is what somebody wanted to smuggle.
+ */
+const condemned = new WeakSet<Socket>()
+let hasCondemned = false // most servers never have, and need not look
+
+function condemn(socket: Socket): void {
+  hasCondemned = true
+  condemned.add(socket)
+}
+
+export function isCondemned(socket: Socket): boolean {
+  return hasCondemned && condemned.has(unwrapSocket(socket))
+}
+
 /** Answers on a response on which nothing was sent. Never throws: this is what is left to do when something has. */
 export function answerInstead(res: ServerResponse, status: number, text: string): void {
   try {
@@ -44,6 +60,7 @@ export function answerInstead(res: ServerResponse, status: number, text: string)
 export function answerLast(res: ServerResponse, status: number, text: string): void {
   if (!isHttp2(res)) {
     const socket = unwrapSocket(res.req.socket)
+    condemn(socket)
     res.shouldKeepAlive = false
     socket.destroySoon = () => closeInHalves(socket) // what Node calls after an answer that is the last one
   }
@@ -52,6 +69,28 @@ export function answerLast(res: ServerResponse, status: number, text: string): v
   const { stream } = res
   // Its client need not send the rest (RFC 9113 §8.1). A turn later, or it would overtake the end of the answer.
   stream.once('finish', () => setImmediate(() => stream.close()))
+}
+
+/** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */
+export function answerForApp(res: ServerResponse, status: number, text: string): void {
+  answerLast(res, status, text)
+  const ignored = (): ServerResponse => res
+  const unwritten = (...args: readonly unknown[]): boolean => {
+    const done = args.findLast((arg) => typeof arg === 'function')
+    if (done !== undefined) process.nextTick(done as () => void)
+    return true
+  }
+  Object.assign(res, {
+    writeHead: ignored,
+    setHeader: ignored,
+    appendHeader: ignored,
+    setHeaders: ignored,
+    removeHeader: ignored,
+    flushHeaders: ignored,
+    writeContinue: ignored,
+    write: unwritten,
+    end: ignored,
+  })
 }
 
 /** Whether nobody takes the answer any more. */
@@ -69,7 +108,10 @@ export function forgetHead(res: ServerResponse): void {
 export function cutShort(res: ServerResponse): void {
   if (isHttp2(res))
     res.stream.close(node.http2.constants.NGHTTP2_INTERNAL_ERROR) // `destroy` would end it as if it were whole
-  else res.destroy()
+  else {
+    condemn(unwrapSocket(res.req.socket))
+    res.destroy()
+  }
 }
 
 export function isHttp2(message: object): message is Http2ServerResponse {
@@ -78,6 +120,7 @@ export function isHttp2(message: object): message is Http2ServerResponse {
 
 /** Answers on the connection itself: what could not be read, or what asked for another protocol. */
 export function answerOnSocket(socket: Socket, { status, reason }: Refusal): void {
+  condemn(unwrapSocket(socket))
   abandon(socket)
   const text = refusalText(reason)
   const lines = [

@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
-import { answerLast, cutShort, isHttp2, type Refusal } from './last-answer.ts'
+import { answerForApp, cutShort, isHttp2, type Refusal } from './last-answer.ts'
 import { node } from './node.ts'
 import type { NodeListener } from './node-listener.ts'
 
@@ -165,26 +165,4 @@ function forget(req: IncomingMessage, res: ServerResponse): void {
   const end = (): void => void req.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
   if (isHttp2(res)) res.stream.once('close', end)
   else unwrapSocket(req.socket).once('close', end)
-}
-
-/** Answers in place of the app, which may go on as if nothing had happened: it would throw at a second head. */
-function answerForApp(res: ServerResponse, status: number, text: string): void {
-  answerLast(res, status, text)
-  const ignored = (): ServerResponse => res
-  const unwritten = (...args: readonly unknown[]): boolean => {
-    const done = args.findLast((arg) => typeof arg === 'function')
-    if (done !== undefined) process.nextTick(done as () => void)
-    return true
-  }
-  Object.assign(res, {
-    writeHead: ignored,
-    setHeader: ignored,
-    appendHeader: ignored,
-    setHeaders: ignored,
-    removeHeader: ignored,
-    flushHeaders: ignored,
-    writeContinue: ignored,
-    write: unwritten,
-    end: ignored,
-  })
 }

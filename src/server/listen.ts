@@ -32,12 +32,14 @@ export interface Listener<B> {
   readonly everywhere: 'every interface' | 'every IPv4 interface' | 'every IPv6 interface' | undefined
   /** Takes no more connections; those that were handed over are not touched, and those that wait are reset by the system. */
   close(): void
-  /** Lets those in that wait, and closes then. */
-  closeWhenEmpty(): Promise<void>
+  /** Lets those in that wait, and closes then, after so many milliseconds at the latest. */
+  closeWhenEmpty(timeout: number): Promise<void>
 }
 
 /** How many connections are let in at most by a listener that is about to close: as many as may wait. */
 const MOST_AT_THE_END = 2048
+/** How long at most, in milliseconds: under load there is always one more, and each takes what the app takes meanwhile. */
+const LONGEST_END = 1000
 
 /** Where to listen: a bind, or a server of `node:net` that listens already or soon will. */
 export type Target = Bind | Server
@@ -89,13 +91,15 @@ export async function listenOnAll(
           removePath?.()
           if (server.listening) server.close()
         }
-        const closeWhenEmpty = async (): Promise<void> => {
+        const closeWhenEmpty = async (timeout: number): Promise<void> => {
+          const end = performance.now() + Math.min(timeout, LONGEST_END)
+          const most = accepted + MOST_AT_THE_END
           await nextTurn() // the one that is under way may be past the accepting
           // Newer versions of Node accept one connection in a turn.
-          for (let turn = 0; turn < MOST_AT_THE_END; turn++) {
+          while (performance.now() < end) {
             const before = accepted
             await nextTurn()
-            if (accepted === before) break
+            if (accepted === before || accepted >= most) break
           }
           close()
         }
@@ -112,6 +116,20 @@ export async function listenOnAll(
     throw error
   }
   return listeners
+}
+
+/**
+ * Closes all of them, each when it is empty.
+ * @param timeout Milliseconds that there are for all that is to be finished.
+ * @returns What is left of them.
+ */
+export async function closeAllWhenEmpty(
+  listeners: readonly Pick<Listener<unknown>, 'closeWhenEmpty'>[],
+  timeout: number,
+): Promise<number> {
+  const before = performance.now()
+  await Promise.all(listeners.map((listener) => listener.closeWhenEmpty(timeout)))
+  return Math.max(0, timeout - (performance.now() - before))
 }
 
 function onAcceptError({ message }: Error): void {

@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
 import { letGo } from '../request/streams.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
+import { headersLeftOut } from './headers-left-out.ts'
 
 /** Bytes up to which copying a body into the text of its head is cheaper than handing the system two pieces: by 3 us. */
 const SMALL = 4096
@@ -23,6 +24,8 @@ type Part = Awaited<ReturnType<Reader['read']>>
  * @throws what its body failed with, whether the head was sent by then or not.
  */
 export async function sendResponse(outgoing: ServerResponse, response: Response): Promise<void> {
+  // Node would send 200 in its place over HTTP/2.
+  if (response.status === 0) throw new TypeError('The Fetch handler gave back a network error, as Response.error() is.')
   if ('_toNodeResponse' in response) {
     await sendNodeResponse(outgoing, response) // of srvx, which still knows what it was made of
     if (outgoing.errored) throw outgoing.errored
@@ -104,12 +107,15 @@ async function sooner(promise: Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** @param length Of the body, where it is known and the Response does not tell it. */
-function writeHead(outgoing: ServerResponse, { status, statusText, headers }: Response, length?: number): void {
+/** @param length Of the body, where it is known; the Response may tell it by itself. */
+function writeHead(outgoing: ServerResponse, response: Response, length?: number): void {
   if (outgoing.headersSent) return
+  const { status, statusText, headers } = response
+  const leftOut = headersLeftOut(response, isHttp2(outgoing))
   const lines: string[] = []
   let isFramed = length === undefined
   for (const [name, value] of headers) {
+    if (leftOut.has(name)) continue
     lines.push(name, value)
     if (name === 'content-length' || name === 'transfer-encoding') isFramed = true
   }

@@ -5,7 +5,7 @@ import type { CallableHandler, FetchHandler } from '../middleware/handler.ts'
 import { fail } from '../trust/error.ts'
 import { checkApp } from './check-app.ts'
 import { type App, certificateOf, createInstance } from './instance.ts'
-import { listenOnAll, type ServerAddress } from './listen.ts'
+import { closeAllWhenEmpty, listenOnAll, type ServerAddress } from './listen.ts'
 import { type CheckedOptions, checkServeOptions, type ServeOptions } from './options.ts'
 
 /** An app that answers by its `fetch`, given the Node request and response behind the Request as well. */
@@ -73,8 +73,8 @@ async function listen(app: App, options: CheckedOptions): Promise<RunningServer>
       fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
     }
     instance.windDown()
-    await Promise.all(listeners.map((listener) => listener.closeWhenEmpty()))
-    await instance.stop({ timeout, idle: 'close' })
+    const left = await closeAllWhenEmpty(listeners, timeout)
+    await instance.stop({ timeout: left, idle: 'close' })
   }
   return {
     url: addresses[0]!.url,

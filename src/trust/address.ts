@@ -69,8 +69,10 @@ let lastPeerText: string | undefined
 /** The same for the address of a socket's peer: a zone (`fe80::1%eth0`) is cut first. */
 export function canonicalPeer(text: string | undefined): string | undefined {
   if (text !== lastPeer) {
+    // Read first: where that throws (the stack is used up), nothing may be remembered under this text.
+    const read = text && readPeer(text) ? textOfRead(text) : undefined
     lastPeer = text
-    lastPeerText = text && readPeer(text) ? textOfRead(text) : undefined
+    lastPeerText = read
   }
   return lastPeerText
 }

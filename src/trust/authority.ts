@@ -27,8 +27,9 @@ let lastAuthority: Authority | undefined
 
 export function parseAuthority(text: string): Authority | undefined {
   if (text !== lastText) {
+    const parsed = parse(text) // first: where that throws, nothing may be remembered under this text
     lastText = text
-    lastAuthority = parse(text)
+    lastAuthority = parsed
   }
   return lastAuthority
 }

@@ -54,6 +54,13 @@ const APPS: Readonly<Record<string, string>> = {
         res.end('gone')
       }
     }`,
+  'calls.js': `
+    export default (req, res) => {
+      process.stderr.write('called for ' + req.url + '\\n')
+      if (req.url === '/early') res.write('begun')
+      if (req.url === '/late') process.once('SIGUSR2', () => res.end('late'))
+      else req.resume().on('end', () => res.end('answer to ' + req.url)).on('error', () => undefined)
+    }`,
   'reads.js': `
     export default { async fetch(request) {
       await request.text().finally(() => process.stdout.write('settled\\n'))
@@ -282,6 +289,55 @@ describe('a body that was refused', () => {
     await serving.wrote('settled\n')
     expect((await stopped(serving)).code).toBe(0)
     expect((await serving.ended).stderr).not.toContain('    at ') // no fault of the app
+  })
+})
+
+/** The log has the request's line, its status and the bytes that were sent. */
+const LOGGED = ['--access-log', '-', '--access-log-format', '%(m)s %(U)s %(s)s']
+const CHUNKED = 'Host: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+const TOO_LONG = `${`100\r\n${'x'.repeat(256)}\r\n`.repeat(6)}0\r\n\r\n`
+const EVIL = 'GET /evil HTTP/1.1\r\nHost: a\r\n\r\n'
+
+describe('what comes behind a refusal', () => {
+  it.each([
+    ['of a body', '/read', /^HTTP\/1\.1 413 [^]*too long\.\n$/, 'POST /read 413'],
+    ['of a body whose answer had begun', '/early', /^(HTTP\/1\.1 200 [^]*)?$/, 'POST /early 499'],
+  ])('%s is not looked at', async (_, target, expected, line) => {
+    const serving = await started('calls.js', '--max-body', '1000', ...LOGGED)
+    expect(await answerTo(serving, `POST ${target} HTTP/1.1\r\n${CHUNKED}${TOO_LONG}${EVIL}`)).toMatch(expected)
+    await honest(serving)
+    expect((await stopped(serving)).log).toStrictEqual([line, 'GET / 200'])
+    expect((await serving.ended).stderr).not.toContain('/evil')
+  })
+})
+
+describe('an answer that is owed', () => {
+  it('is not overtaken by that to CONNECT', async () => {
+    const serving = await started('calls.js', ...LOGGED)
+    const answer = answerTo(serving, 'GET /late HTTP/1.1\r\nHost: a\r\n\r\nCONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')
+    await serving.said('asks for a tunnel before an earlier answer was sent')
+    expect(await answer).toBe('')
+    expect((await stopped(serving)).log).toStrictEqual(['GET /late 499'])
+  })
+
+  it('and is cut off by garbage behind it has one line, and nobody is told of an answer', async () => {
+    const serving = await started('calls.js', ...LOGGED)
+    expect(await answerTo(serving, 'GET /late HTTP/1.1\r\nHost: a\r\n\r\ngarbage\r\n\r\n')).toBe('')
+    await serving.said('was refused: it cannot be read')
+    expect((await stopped(serving)).log).toStrictEqual(['GET /late 499'])
+  })
+
+  it.each([
+    ['that cannot be read', 400, '5\r\nhello\r\nZZ\r\n', 'it cannot be read'],
+    ['that does not come', 408, '5\r\nhel', 'it did not come in time'],
+  ])('to a body %s is that: %d, in one line of the log', async (_, status, bytes, reason) => {
+    const serving = await started('calls.js', '--headers-timeout', '0.5', '--request-timeout', '0.5', ...LOGGED)
+    const answer = await answerTo(serving, `POST /read HTTP/1.1\r\n${CHUNKED}${bytes}`)
+    expect(answer).toMatch(
+      new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n[^]*was refused: ${reason}`, 'i'),
+    )
+    await serving.said(`answered ${status}: ${reason}`)
+    expect((await stopped(serving)).log).toStrictEqual([`POST /read ${status}`])
   })
 })
 

@@ -184,7 +184,7 @@ export class Master {
       for (const waiting of this.#waiting.splice(0)) this.#give(waiting)
     } else if (message.type === 'failed') member.failure = message
     else if (message.type === 'taken') this.#taken(member, message.id)
-    else if (message.type === 'retire') this.#pool.replace(member, message.reason)
+    else if (message.type === 'retire') this.#pool.replace(member, message.reason, message.hasFailed)
     else if (message.type === 'pong') member.unanswered = 0
     else this.#options.onMessage?.(message)
   }

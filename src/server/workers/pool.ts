@@ -115,11 +115,12 @@ export class WorkerPool<M extends Member> {
     this.#reconcile()
   }
 
-  /** It goes as soon as another one serves in its place. */
-  replace(member: M, reason: string): void {
+  /** It goes as soon as another one serves in its place. One that has failed is as one that has died: it may have to wait. */
+  replace(member: M, reason: string, hasFailed = false): void {
     if (this.#isStopping || member.state === 'retiring' || member.isSpent) return
     member.isSpent = true
     this.#options.say(`Worker ${member.pid} is replaced: ${reason}`)
+    if (hasFailed) this.#countLife(member)
     this.#reconcile()
   }
 
@@ -129,8 +130,7 @@ export class WorkerPool<M extends Member> {
     if (this.#isStopping) return
     if (member.state === 'serving') {
       this.#options.say(`Worker ${member.pid} ${how}; another one takes its place`)
-      if (Date.now() - member.bornAt < SHORT_LIFE) this.#countEarlyDeath()
-      else this.#earlyDeaths = 0
+      this.#countLife(member)
     } else if (member.state === 'booting') {
       if (this.#established === 0) return this.#onBootFailed(new BootError(failure))
       this.#hasFailed(failure)
@@ -206,6 +206,11 @@ export class WorkerPool<M extends Member> {
     if (!this.#isReloading()) return this.#countEarlyDeath()
     this.#generation = this.#established
     say(oldFirst ? 'Not reloaded' : 'Not reloaded: the workers from before go on')
+  }
+
+  #countLife({ bornAt }: M): void {
+    if (Date.now() - bornAt < SHORT_LIFE) this.#countEarlyDeath()
+    else this.#earlyDeaths = 0
   }
 
   #countEarlyDeath(): void {

@@ -47,7 +47,7 @@ export function runWorker(make: MakeInstance, failureOf: (error: unknown) => Boo
       most = made.maxRequests
       instance = made.instance
       tell({ type: 'ready' })
-      outliveErrors(() => tell({ type: 'retire', reason: 'the app threw what nobody caught' }))
+      outliveErrors(() => tell({ type: 'retire', reason: 'the app threw what nobody caught', hasFailed: true }))
     } catch (error) {
       process.channel?.ref()
       const failure = failureOf(error)

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createServer, parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
-import { listenOnAll } from '../../../src/server/listen.ts'
+import { closeAllWhenEmpty, listenOnAll } from '../../../src/server/listen.ts'
 
 let folder: string
 let path: string
@@ -223,5 +223,52 @@ describe('a file descriptor', () => {
       message: `Cannot listen on fd:${handle.fd}: this process has that socket in use already; give the net.Server that holds it, as in { bind: server }.`,
     })
     expect(listening.listening).toBe(true)
+  })
+})
+
+describe('a listener that is to close when it is empty', () => {
+  it('does not wait until nobody comes any more', async () => {
+    let time = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => time)
+    onTestFinished(() => clock.mockRestore())
+    let isOver = false
+    let port = 0
+    let count = 0
+    const come = (): void => {
+      if (isOver) return
+      const client = net.connect(port, '127.0.0.1')
+      client.on('error', () => undefined).on('close', come)
+    }
+    const [listener] = await listenOnAll([parseBind('127.0.0.1:0')], { isTls: () => false }, (socket) => {
+      count++
+      time += 100 // what an app takes for each
+      socket.on('error', () => undefined).destroy()
+    })
+    port = listener!.address.port ?? 0
+    for (let clients = 0; clients < 30; clients++) come()
+    await vi.waitFor(() => expect(count).toBeGreaterThan(60))
+    const before = count
+    const left = await closeAllWhenEmpty([listener!], 30_000)
+    isOver = true
+    expect(count - before).toBeLessThan(200) // as many as come in a second, and in the turn that ends it
+    expect(left).toBeLessThan(30_000)
+    await expect(once(net.connect(port, '127.0.0.1'), 'connect')).rejects.toThrow('ECONNREFUSED')
+  })
+
+  it.each([
+    [1000, 700],
+    [100, 0],
+    [Infinity, Infinity],
+  ])('takes its time of what there is for all: of %d ms, %d ms are left', async (timeout, left) => {
+    let time = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => time)
+    onTestFinished(() => clock.mockRestore())
+    const given: number[] = []
+    const closeWhenEmpty = async (of: number): Promise<void> => {
+      given.push(of)
+      time = 300
+    }
+    expect(await closeAllWhenEmpty([{ closeWhenEmpty }, { closeWhenEmpty }], timeout)).toBe(left)
+    expect(given).toStrictEqual([timeout, timeout])
   })
 })

@@ -259,6 +259,35 @@ describe('a worker that dies young', () => {
     }
   })
 
+  it('or fails young is waited with in the same way, and serves meanwhile', async () => {
+    await running(1)
+    const failed = (pid: number): void => pool.replace(workerOf(pid), 'the app threw', true)
+    failed(1)
+    expect(books()).toEqual({ booting: [2], serving: [1], retiring: [] })
+    booted(2)
+    for (const seconds of [1, 2, 4, 8]) {
+      const before = started.length
+      failed(before)
+      failed(before) // as it fails again and again
+      expect(said.slice(-1)).toEqual([`Waiting ${seconds} s before the next worker`])
+      vi.advanceTimersByTime(seconds * 1000 - 1)
+      expect([started.length, books().serving]).toEqual([before, [before]])
+      vi.advanceTimersByTime(1)
+      expect(started.length).toBe(before + 1)
+      booted(before + 1)
+      expect(books().serving).toEqual([before + 1])
+    }
+  })
+
+  it('or has served enough is no failure: another one begins at once', async () => {
+    await running(1)
+    for (const pid of [1, 2, 3, 4]) {
+      spent(pid)
+      expect(books().booting).toEqual([pid + 1])
+      booted(pid + 1)
+    }
+  })
+
   it('counts no more once one has lived', async () => {
     await running(1)
     died(1)
