@@ -21,9 +21,7 @@ export function renewDistinct(req: WithLines, isAsMany = false): void {
 const WHEN_READ: PropertyDescriptor & ThisType<WithLines> = {
   configurable: true,
   get() {
-    // Whoever asks may only inherit from the request, which is to go on being followed.
-    let owner = this
-    while (!Object.hasOwn(owner, 'headersDistinct')) owner = Object.getPrototypeOf(owner) as WithLines
+    const owner = ownerOf(this)
     const value = distinct(owner.rawHeaders)
     keep(owner, value)
     return value
@@ -31,6 +29,11 @@ const WHEN_READ: PropertyDescriptor & ThisType<WithLines> = {
   set(value: unknown) {
     keep(this, value)
   },
+}
+
+/** Whoever asks may only inherit from the request, which is to go on being followed. */
+function ownerOf(heir: WithLines): WithLines {
+  return Object.hasOwn(heir, 'headersDistinct') ? heir : ownerOf(Object.getPrototypeOf(heir) as WithLines)
 }
 
 function keep(req: WithLines, value: unknown): void {
