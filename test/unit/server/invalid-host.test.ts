@@ -49,12 +49,12 @@ describe.each([
   afterAll(() => server.close())
 
   it.each(INVALID)('is called for Host: %s', async (host) => {
-    expect(await answer(host, 'GET', '')).toMatch(/^HTTP\/1\.1 200 [^]*\r\nGET http:\/\/localhost\/path \r\n/)
+    expect(await answer(host, 'GET', '')).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nGET http:\/\/localhost\/path $/)
   })
 
   it.each(INVALID)('is given the body that came with Host: %s', async (host) => {
     expect(await answer(host, 'POST', 'hello')).toMatch(
-      /^HTTP\/1\.1 200 [^]*\r\nPOST http:\/\/localhost\/path hello\r\n/,
+      /^HTTP\/1\.1 200 [^]*\r\n\r\nPOST http:\/\/localhost\/path hello$/,
     )
   })
 
@@ -63,7 +63,7 @@ describe.each([
     { name: 'a target with a host', target: 'http://evil.example/path', host: 'a', url: 'http://a/path' },
     { name: 'neither', target: 'http://evil.example/path', host: '', url: 'http://localhost/path' },
   ])('is told the host that Host names: $name', async ({ target, host, url }) => {
-    expect(await answer(host, 'GET', '', target)).toContain(`\r\nGET ${url} \r\n`)
+    expect(await answer(host, 'GET', '', target)).toContain(`\r\n\r\nGET ${url} `)
   })
 
   /** The whole answer, as it came over the wire. */
