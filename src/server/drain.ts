@@ -109,7 +109,10 @@ export function drainable(server: Server): Drain {
   })
   server.on('secureConnection', (socket: TLSSocket) => {
     const { _parent: below } = socket as { readonly _parent?: Socket } // Node's types do not know it
-    if (below !== undefined) arriving.delete(below)
+    if (below !== undefined) {
+      arriving.delete(below)
+      socket.once('close', () => below.destroy()) // Node may leave it open where its client has reset it
+    }
     if (socket.alpnProtocol !== 'h2') watch(socket)
   })
   server.on('session', (session: ServerHttp2Session) => {

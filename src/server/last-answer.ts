@@ -149,7 +149,7 @@ export function refusalText(reason: string): string {
 function closeInHalves(socket: Socket): void {
   socket.destroySoon = () => undefined // it is under way
   socket.end()
-  if (socket.readableEnded) return // Node destroys it with its other half
+  if (socket.readableEnded) return endLingering(socket) // of TLS, nothing else bounds one whose client is gone
   let left = LINGER_BYTES
   const drop = (chunk: Buffer): void => {
     left -= chunk.length
