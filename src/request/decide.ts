@@ -5,7 +5,8 @@
 
 import type { DecisionEvent } from '../trust/options.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
-import { Decision, type ReadableFacts } from '../trust/resolve.ts'
+import { type ReadableFacts } from '../trust/facts.ts'
+import { Decision } from '../trust/resolve.ts'
 import { reportOnce } from './report-once.ts'
 import { isThenable } from './thenable.ts'
 

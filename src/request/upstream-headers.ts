@@ -9,7 +9,7 @@ import type { ConnectionInfo } from '../trust/connection.ts'
 import { fail, show } from '../trust/error.ts'
 import { elementsFromRight, type ForwardedElement, formatElement, parseElement, parseNode } from '../trust/forwarded.ts'
 import { valuesFromRight } from '../trust/list.ts'
-import { PlainFacts } from '../trust/resolve.ts'
+import { PlainFacts } from '../trust/facts.ts'
 import { defaultPort } from '../trust/scheme.ts'
 import { type Fix, requireFix } from './fixed.ts'
 

@@ -7,7 +7,7 @@
 import { type ConnectionInfo, FIELD_NAMES, type Verdict } from '../trust/connection.ts'
 import { fail, show } from '../trust/error.ts'
 import type { DecisionEvent } from '../trust/options.ts'
-import { PlainFacts } from '../trust/resolve.ts'
+import { PlainFacts } from '../trust/facts.ts'
 
 /** How troubles are told. */
 export interface WarnOnceOptions {

@@ -6,7 +6,7 @@ import type { ExplainedHop } from './explanation.ts'
 import { elementsFromRight } from './forwarded.ts'
 import { valuesFromRight } from './list.ts'
 import type { TrustPolicy } from './policy.ts'
-import type { PlainFacts, Trace } from './resolve.ts'
+import type { PlainFacts, Trace } from './facts.ts'
 
 /** How many values are explained at most: a client can send any number, and nobody reads them all. */
 const MOST = 40

@@ -12,7 +12,8 @@ import type { ExplainedDecision, ExplainedField, ExplainedHop, ExplainedPeer, Ot
 import { explanationTable, type TableOptions } from './explanation-table.ts'
 import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { type TrustPolicy, trustPolicy, withHops } from './policy.ts'
-import { Decision, isKnownPeer, isProven, PlainFacts, type Trace } from './resolve.ts'
+import { PlainFacts, type Trace } from './facts.ts'
+import { Decision, isKnownPeer, isProven } from './resolve.ts'
 import { defaultPort } from './scheme.ts'
 
 /** A decision with its reasons; as text it is a table for people. */

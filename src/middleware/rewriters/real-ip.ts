@@ -12,7 +12,7 @@ import type { RewritableRequest } from '../../request/rewritable-request.ts'
 import { canonicalAddress } from '../../trust/address.ts'
 import { fail, show } from '../../trust/error.ts'
 import { isHeaderName } from '../../trust/header-text.ts'
-import { PlainFacts } from '../../trust/resolve.ts'
+import { PlainFacts } from '../../trust/facts.ts'
 import { HeaderRewriter } from '../header-rewriter.ts'
 
 /**
