@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { ProxyFixError } from '../../../src/trust/error.ts'
+import { printable, ProxyFixError } from '../../../src/trust/error.ts'
 
 describe('ProxyFixError', () => {
   it('is a TypeError with a code, a name and a cause', () => {
@@ -42,5 +42,17 @@ describe('ProxyFixError', () => {
     expect(derived).toBeInstanceOf(Derived)
     expect(derived).toBeInstanceOf(ProxyFixError)
     expect(new ProxyFixError('ERR_PROXYFIX_OPTION', '') instanceof Derived).toBe(false)
+  })
+})
+
+describe('text as messages have it', () => {
+  it.each([
+    { is: 'plain text', text: 'app.js:café', shown: 'app.js:café' },
+    { is: 'a line break', text: 'a\nb', shown: String.raw`a\u000ab` },
+    { is: 'what a terminal obeys', text: '\x1b[31mred', shown: String.raw`\u001b[31mred` },
+    { is: 'what turns the reading round', text: 'a\u202eb', shown: String.raw`a\u202eb` },
+    { is: 'what is seen nowhere', text: 'a\u{e0041}b', shown: String.raw`a\u{e0041}b` },
+  ])('shows $is so', ({ text, shown }) => {
+    expect(printable(text)).toBe(shown)
   })
 })
