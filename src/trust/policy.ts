@@ -4,7 +4,8 @@
  */
 
 import { FIELDS } from './connection.ts'
-import { checkOptions, type CheckedOptions, type ProxyFixOptions, TRUSTED, warningsFor } from './options.ts'
+import { warningsFor } from './option-warnings.ts'
+import { checkOptions, type CheckedOptions, type ProxyFixOptions, TRUSTED } from './options.ts'
 import { NOT_CONFIGURED, pack } from './verdicts.ts'
 import type { WalkLimits } from './walk.ts'
 
