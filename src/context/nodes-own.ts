@@ -9,33 +9,31 @@
 /** What is asked of an emitter here. */
 export interface Heard {
   listenerCount(event: unknown): number
-  /** Not all that emit have it. */
-  listeners?(event: unknown): readonly unknown[]
+  /** Where Node's emitters keep their listeners: a function, or a list of them. Not all that emit have it. */
+  readonly _events?: Readonly<Record<PropertyKey, unknown>> | undefined
 }
 
 let nodesOwn: unknown
 
 /** Whether there are listeners, other than Node's own. */
-export function isHeard(emitter: Heard, event: unknown): boolean {
-  const count = emitter.listenerCount(event)
-  return count > 1 || (count === 1 && !(event === 'end' && nodesOwn !== undefined && isNodesOwn(emitter)))
+export function isHeard(emitter: Heard, event: PropertyKey): boolean {
+  const { _events: listeners } = emitter
+  if (listeners === undefined) return emitter.listenerCount(event) > 0
+  const listener = listeners[event]
+  return listener !== undefined ? listener !== nodesOwn : event === 'error' // which is heard by who only monitors errors, too
 }
 
 /** Whether Node's own listener can be learned from what a response does when it has finished. */
-export function canLearnFrom(request: Heard, response: Heard): boolean {
-  return nodesOwn === undefined && response.listenerCount('finish') === 1 && request.listenerCount('end') === 0
+export function canLearnFrom(request: Partial<Heard>, response: Heard): boolean {
+  return nodesOwn === undefined && response.listenerCount('finish') === 1 && request.listenerCount?.('end') === 0
 }
 
 /** To be called when it has. */
-export function learnFrom(request: Heard): void {
-  const [listener] = request.listenerCount('end') === 1 ? (request.listeners?.('end') ?? []) : []
+export function learnFrom({ _events: listeners }: Partial<Heard>): void {
+  const listener = listeners?.['end']
   // An instrumentation may listen from then on as well.
   if (typeof listener === 'function' && listener.name === NAME) nodesOwn = listener
 }
 
 /** As it is called in all versions of Node that there are; under another name it is not learned. */
 const NAME = 'clearIncoming'
-
-function isNodesOwn(request: Heard): boolean {
-  return request.listeners?.('end')[0] === nodesOwn
-}

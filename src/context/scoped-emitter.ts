@@ -6,6 +6,7 @@
  * Assignments, as a property that does not show in `Object.keys` would cost ten times as much.
  */
 
+import { EventEmitter } from 'node:events'
 import { canLearnFrom, type Heard, isHeard, learnFrom } from './nodes-own.ts'
 import { currentScope, runIn, type Scope } from './scope.ts'
 
@@ -13,7 +14,9 @@ interface Emitter extends Heard {
   emit: Emit
 }
 
-type Emit = (this: Emitter, event: unknown, ...args: unknown[]) => boolean
+type EmitArguments = [event: PropertyKey, ...args: unknown[]]
+
+type Emit = (this: Emitter, ...args: EmitArguments) => boolean
 
 const SCOPE = Symbol('proxyfix.scope')
 
@@ -100,22 +103,30 @@ function own<F>(method: F): () => F {
 }
 
 function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
-  return function emit(event, ...args) {
-    const scope = (this as { [SCOPE]?: EmitterScope })[SCOPE]!
+  return function emit(...args) {
     const inner = find(this)
-    const { request, response } = scope
-    const learns = event === 'finish' && this === response && isEmitter(request) && canLearnFrom(request, this)
+    const scope = (this as { [SCOPE]?: EmitterScope })[SCOPE]!
+    const event = args[0]
+    const learns = event === 'finish' && this === scope.response && canLearnFrom(scope.request, this)
     try {
-      // Entering is not free, and most events have no listeners. Nor is a function that would be made to call `inner` in, as each
-      // of a request's seven events would allocate what it refers to, 128 B.
-      if (currentScope() === scope || !isHeard(this, event)) return Reflect.apply(inner, this, [event, ...args])
-      return runIn(scope, Reflect.apply, inner, this, [event, ...args]) as boolean
+      // Most events have no listeners: Node would look once more, and tell the same.
+      if (isHeard(this, event)) return enterAndEmit(this, scope, inner, args)
+      return inner === nodesEmit ? false : Reflect.apply(inner, this, args)
     } finally {
-      if (learns) learnFrom(request)
-      if (event === 'close' && this === response) scope.end()
+      if (learns) learnFrom(scope.request)
+      if (event === 'close' && this === scope.response) scope.end()
     }
   }
 }
+
+/** Entering is not free. Nor is a function to call `inner` in: each of a request's events would allocate what it refers to, 128 B. */
+function enterAndEmit(emitter: Emitter, scope: EmitterScope, inner: Emit, args: EmitArguments): boolean {
+  if (currentScope() === scope) return Reflect.apply(inner, emitter, args)
+  return runIn(scope, Reflect.apply, inner, emitter, args) as boolean
+}
+
+/** What tells by `false` that nobody has listened. Domains and telemetry may put another in its place, which wants to be called. */
+const nodesEmit: unknown = EventEmitter.prototype.emit
 
 function callingBack(find: (response: Writable) => Send): Send {
   return function send(...args) {

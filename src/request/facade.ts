@@ -11,10 +11,10 @@
 type AnyFunction = (...args: unknown[]) => unknown
 
 // Registered, so that a second copy of the package finds the real object as well.
-const REAL: unique symbol = Symbol.for('proxyfix.real')
+export const REAL: unique symbol = Symbol.for('proxyfix.real')
 
 /** The properties that a facade shows of its own; the real object is kept among them. */
-type Shown = Record<PropertyKey, unknown> & { [REAL]: object }
+export type Shown = Record<PropertyKey, unknown> & { [REAL]: object }
 
 /**
  * A facade for `real` that shows the own properties of `shown`, an object made for it alone.
@@ -22,7 +22,7 @@ type Shown = Record<PropertyKey, unknown> & { [REAL]: object }
 export function facade<T extends object>(real: T, shown: object): T {
   const record = shown as Shown
   record[REAL] = unwrap(real)
-  return new Proxy(record, handler) as unknown as T // whatever T has, the handler forwards
+  return new Proxy(record, facadeHandler) as unknown as T // whatever T has, the handler forwards
 }
 
 /** The real object behind a facade; any other value is given back as it is. */
@@ -31,7 +31,8 @@ export function unwrap<T>(value: T): T {
   return ((value as { [REAL]?: T })[REAL] ?? value) as T
 }
 
-const handler: ProxyHandler<Shown> = {
+/** How a facade answers. */
+export const facadeHandler: ProxyHandler<Shown> & Required<Pick<ProxyHandler<Shown>, 'get'>> = {
   get(shown, key, receiver) {
     if (Object.hasOwn(shown, key)) return shown[key]
     const real = shown[REAL]

@@ -25,8 +25,10 @@ export interface HeaderRule {
    * proxy and us, taken away in every mode. `forwarding`: as the mode says.
    */
   readonly kind: 'own' | 'forwarding' | 'secret'
-  /** One bit a name, so that a set of them fits a number. */
+  /** One bit a name, so that a set of them fits a number; 0 for all names that nothing is told in. */
   readonly bit: number
+  /** The name in lower case; empty where a name is only spelt like one that has a rule. */
+  readonly name: string
 }
 
 const OWN: Readonly<Record<string, Told>> = {
@@ -69,59 +71,52 @@ const NOTHING: readonly string[] = [
   'Front-End-Https',
 ]
 
-/** A name, as it is usually spelt and in lower case, with its rule. */
-interface NamedRule {
-  readonly name: string
-  readonly lower: string
-  readonly rule: HeaderRule
+/** A rule, findable by the name that its header is usually spelt. */
+interface NamedRule extends HeaderRule {
+  readonly spelt: string
 }
-
-const GONE: HeaderRule = { tells: 'nothing', kind: 'forwarding', bit: 0 }
-const SECRET: HeaderRule = { tells: 'nothing', kind: 'secret', bit: 0 }
 
 let bits = 0
-function ruleOf(tells: Told, kind: HeaderRule['kind']): HeaderRule {
-  return { tells, kind, bit: 1 << bits++ }
-}
-function named(name: string, rule: HeaderRule): NamedRule {
-  const [lower] = Object.keys({ [name.toLowerCase()]: rule }) // a key is interned: equal ones are compared by address
-  return { name, lower: lower!, rule }
+function named(spelt: string, tells: Told, kind: HeaderRule['kind']): NamedRule {
+  const [name] = Object.keys({ [spelt.toLowerCase()]: kind }) // a key is interned: equal ones are compared by address
+  return { spelt, name: name!, tells, kind, bit: tells === 'nothing' ? 0 : 1 << bits++ }
 }
 
 const COMMON: readonly NamedRule[] = [
-  ...Object.entries(OWN).map(([name, tells]) => named(name, ruleOf(tells, 'own'))),
-  ...Object.entries(FORWARDING).map(([name, tells]) => named(name, ruleOf(tells, 'forwarding'))),
-  ...NOTHING.map((name) => named(name, GONE)),
+  ...Object.entries(OWN).map(([name, tells]) => named(name, tells, 'own')),
+  ...Object.entries(FORWARDING).map(([name, tells]) => named(name, tells, 'forwarding')),
+  ...NOTHING.map((name) => named(name, 'nothing', 'forwarding')),
 ]
-const FORWARDED = ruleOf('element', 'forwarding')
-const CLIENT_IP = ruleOf('address', 'forwarding')
+const MISSPELT = named('', 'nothing', 'forwarding')
+const FORWARDED = named('Forwarded', 'element', 'forwarding')
+const CLIENT_IP = 1 << bits++
 
 /** The usual name, in lower case, of a header in which proxies forward, however it is spelt; `undefined` for others. */
 export function forwardingName(name: string): string | undefined {
   const usual = name.toLowerCase().replaceAll(/[_.]/g, '-')
-  return COMMON.some(({ lower, rule }) => lower === usual && rule.kind === 'forwarding') ? usual : undefined
+  return COMMON.some(({ name: known, kind }) => known === usual && kind === 'forwarding') ? usual : undefined
 }
 
 /** What a policy makes of the headers of a request. */
 export class HeaderRules {
   readonly #mode: 'normalize' | 'keep' | 'remove'
-  /**
-   * The rules by length and last letter of their names: one look passes over nearly all headers of a browser, and no
-   * name has to be lowered or hashed (25 ns) on the path of a request.
-   */
-  readonly #slots: readonly (readonly NamedRule[] | undefined)[]
+  /** Where the rules for names of one length and last letter are in the list of lists; 0: there is none. */
+  readonly #slots: Uint8Array
+  readonly #rules: readonly (readonly NamedRule[])[]
 
   private constructor({ checked }: TrustPolicy) {
     const { headers, family, clientIpHeader, secret } = checked
     const others: NamedRule[] = []
-    if (secret !== undefined) others.push(named(secret.header, SECRET))
-    if (clientIpHeader !== undefined && !COMMON.some(({ lower }) => lower === clientIpHeader.toLowerCase()))
-      others.push(named(clientIpHeader, CLIENT_IP))
-    if (family === 'forwarded') others.push(named('Forwarded', FORWARDED))
+    if (secret !== undefined) others.push(named(secret.header, 'nothing', 'secret'))
+    if (clientIpHeader !== undefined && !COMMON.some(({ name }) => name === clientIpHeader.toLowerCase()))
+      others.push({ ...named(clientIpHeader, 'nothing', 'forwarding'), tells: 'address', bit: CLIENT_IP })
+    if (family === 'forwarded') others.push(FORWARDED)
     this.#mode = headers
     // A secret may travel in a header that has another meaning elsewhere, however that one is spelt: the first counts.
     const all = [...others, ...COMMON]
-    this.#slots = bySlot(all.filter(({ lower }, index) => all.findIndex((one) => one.lower === lower) === index))
+    const found = bySlot(all.filter(({ name }, index) => all.findIndex((one) => one.name === name) === index))
+    this.#slots = found.slots
+    this.#rules = found.rules
   }
 
   static readonly #made = new WeakMap<TrustPolicy, HeaderRules>()
@@ -138,9 +133,9 @@ export class HeaderRules {
 
   /** The rule for a header of this name, in any case; `undefined` for a header that is left alone. */
   find(name: string): HeaderRule | undefined {
-    const slot = this.#slots[slotOf(name)]
-    if (slot === undefined) return undefined
-    const rule = ruleIn(slot, name)
+    const slot = this.#slots[slotOf(name)]!
+    if (slot === 0) return undefined
+    const rule = ruleIn(this.#rules[slot]!, name)
     return rule?.kind === 'forwarding' && this.#mode === 'keep' ? undefined : rule
   }
 
@@ -175,27 +170,39 @@ export function decidedValue({ tells }: HeaderRule, decision: Decided): string |
 
 const SLOTS = 1024
 
+/**
+ * One look passes over nearly all headers of a browser, and no name has to be lowered or hashed (25 ns) on the path of a
+ * request. A byte for each slot, as what is looked up once a request is no longer in the cache when it takes 8 KB.
+ */
 function slotOf(name: string): number {
   return ((name.length << 5) | (name.charCodeAt(name.length - 1) & 31)) & (SLOTS - 1)
 }
 
-function bySlot(all: readonly NamedRule[]): readonly (readonly NamedRule[] | undefined)[] {
-  const slots = Array.from({ length: SLOTS }, (): NamedRule[] | undefined => undefined)
+function bySlot(all: readonly NamedRule[]): { slots: Uint8Array; rules: readonly (readonly NamedRule[])[] } {
+  const slots = new Uint8Array(SLOTS)
+  const rules: NamedRule[][] = [[]]
   for (const one of all) {
     // Of a name that ends with a separator each spelling has a slot.
-    const spellings = one.lower.endsWith('-') ? ['-', '_', '.'].map((end) => one.lower.slice(0, -1) + end) : [one.lower]
-    for (const spelling of spellings) (slots[slotOf(spelling)] ??= []).push(one)
+    const spellings = one.name.endsWith('-') ? ['-', '_', '.'].map((end) => one.name.slice(0, -1) + end) : [one.name]
+    for (const spelling of spellings) {
+      const slot = slotOf(spelling)
+      if (slots[slot] === 0) slots[slot] = rules.push([]) - 1
+      rules[slots[slot]!]!.push(one)
+    }
   }
-  return slots
+  return { slots, rules }
 }
 
 function ruleIn(slot: readonly NamedRule[], name: string): HeaderRule | undefined {
-  for (const one of slot) if (name === one.lower || name === one.name) return one.rule
+  for (let index = 0; index < slot.length; index++) {
+    const one = slot[index]!
+    if (name === one.spelt || name === one.name) return one
+  }
   const lower = name.toLowerCase()
-  const spelt = slot.find((one) => one.lower === lower)
-  if (spelt !== undefined) return spelt.rule
+  const spelt = slot.find((one) => one.name === lower)
+  if (spelt !== undefined) return spelt
   const dashed = lower.replaceAll(/[_.]/g, '-')
-  return slot.some((one) => one.lower === dashed) ? GONE : undefined
+  return slot.some((one) => one.name === dashed) ? MISSPELT : undefined
 }
 
 /** One element of `Forwarded`; it tells no port, which readers of X-Forwarded-For would not see either. */

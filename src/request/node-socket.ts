@@ -13,8 +13,8 @@ type Shown = Pick<Decided, 'client' | 'scheme'>
 /** Gives the request a view of its socket. */
 export function showOnView(req: NodeRequest, { client, scheme }: Shown): void {
   const view = socketView(req.socket, client.address, client.port, isSecure(scheme))
-  if (req.client !== undefined) req.client = view
-  if (Object.hasOwn(req, 'socket')) {
+  if (req.client !== undefined || Object.hasOwn(req, 'socket')) {
+    if (req.client !== undefined) req.client = view
     req.socket = view
     return
   }
@@ -46,7 +46,7 @@ export function showOnConnection({ socket }: NodeRequest, connection: object, { 
  */
 export function connectionOf(req: NodeRequest, second: unknown): object | undefined {
   if (typeof second !== 'object' || second === null) return undefined
-  if (unwrapSocket(second) === unwrapSocket(req.socket)) return second
   const { writeHead, destroy } = second as { writeHead?: unknown; destroy?: unknown }
-  return writeHead === undefined && typeof destroy === 'function' ? second : undefined
+  if (writeHead !== undefined) return undefined // a response, as nearly always
+  return unwrapSocket(second) === unwrapSocket(req.socket) || typeof destroy === 'function' ? second : undefined
 }

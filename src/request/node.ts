@@ -189,20 +189,23 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
     headers.host = decision.host
     rawHeaders.push('Host', decision.host)
   }
+  const done = rewriteLines(req, decision, rules)
   for (const name in headers) {
     const rule = rules.find(name)
-    if (rule === undefined) continue
+    if (rule === undefined || (rule.bit & done) !== 0) continue
     const value = joined(headers[name]) ?? ''
     const after = rules.valueAfter(rule, value, decision)
     if (after === undefined) delete headers[name]
     else if (after !== value) headers[name] = after
   }
-  rewriteLines(req, decision, rules)
   renewDistinct(req, rawHeaders.length === linesBefore)
 }
 
-/** In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left. */
-function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decided, rules: HeaderRules): void {
+/**
+ * In place, as an HTTP/2 request has no setter for its lines. Of each name that has a rule one line is left, with what
+ * `headers` hold as well. Gives the bits of these names.
+ */
+function rewriteLines({ headers, rawHeaders: lines, url }: NodeRequest, decision: Decided, rules: HeaderRules): number {
   const { length } = lines
   let seen = 0
   let end = 0
@@ -215,6 +218,8 @@ function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decided
       if (value === undefined || (seen & rule.bit) !== 0) continue
       seen |= rule.bit
       lines[index + 1] = value
+      const shown = headers[rule.name]
+      if (shown !== undefined && shown !== value) headers[rule.name] = value // 20 ns to store
     } else if (name === ':path' && url !== undefined) lines[index + 1] = url
     if (end !== index) {
       lines[end] = name
@@ -223,6 +228,7 @@ function rewriteLines({ rawHeaders: lines, url }: NodeRequest, decision: Decided
     end += 2
   }
   if (end !== length) lines.length = end
+  return seen
 }
 
 /** Shows the target to route by, and gives back the one that the client typed. */
