@@ -191,9 +191,11 @@ function carriedScope(request: object, response: object | undefined): RequestSco
 }
 
 /** Whether the client left before the context was entered: what waited in front of it saw the response close. */
-function isGone({ socket }: NodeRequest, response: Leaving | undefined): boolean {
+function isGone(request: NodeRequest, response: Leaving | undefined): boolean {
   if (response === undefined) return false
-  return response.destroyed === true || (response.stream ?? (socket as Leaving | null))?.destroyed === true
+  // A response that waits for its turn has no socket yet. That of the request is a view, which takes longer to read.
+  const connection = response.stream ?? response.socket ?? (request.socket as Leaving | null)
+  return response.destroyed === true || connection?.destroyed === true
 }
 
 /** What is asked of a response or a socket. */
@@ -201,6 +203,7 @@ interface Leaving {
   readonly destroyed?: boolean
   /** Of HTTP/2, where a connection outlives it. */
   readonly stream?: Leaving | null
+  readonly socket?: Leaving | null
 }
 
 /** Whatever a Fetch handler gave: its response is now known, or there will be none. */

@@ -21,6 +21,7 @@ if (version === 'gone') process.exit(7)
 export default (req, res) => {
   if (req.url === '/pid') return res.end(String(process.pid))
   if (req.url === '/version') return res.end(version)
+  if (req.url === '/node') return res.end(process.execArgv.join(' '))
   if (req.url === '/crash') process.exit(9)
   if (req.url === '/spin') for (;;);
   if (req.url === '/never') return
@@ -84,6 +85,21 @@ async function begun(target = '/slow', agent = new Agent()): Promise<IncomingMes
   await once(res, 'readable')
   return res
 }
+
+describe('memory for new objects', () => {
+  it('is more than V8 begins with', async () => {
+    await started('-w', '1')
+    expect(await body('/node')).toBe('--min-semi-space-size=16 --max-semi-space-size=32')
+  })
+
+  it('is as much as the operator says', async () => {
+    server = await launch(['-b', '127.0.0.1:0', '-w', '1', 'app.js'], {
+      folder,
+      env: { NODE_OPTIONS: '--max-semi-space-size=8' },
+    })
+    expect(await body('/node')).toBe('')
+  })
+})
 
 describe('a worker that dies', () => {
   it.each([['SIGKILL'], ['SIGSEGV']] as const)('by %s is replaced, and the parent goes on', async (signal) => {
