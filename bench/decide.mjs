@@ -5,13 +5,13 @@
  *     npm run bench -- decide
  */
 
-import { isIP } from 'node:net'
 import fastifyProxyAddr from '@fastify/proxy-addr'
 import forwarded from 'forwarded'
 import forwardedParse from 'forwarded-parse'
 import proxyAddr from 'proxy-addr'
 import requestIp from 'request-ip'
 import { resolveConnection, trustPolicy } from '../dist/index.js'
+import { lastAddress, lastThree } from './lib/by-hand.mjs'
 import { measureGroups } from './lib/micro.mjs'
 import { runAlone } from './lib/section.mjs'
 
@@ -59,24 +59,6 @@ const ours = (policy) => (given) => resolveConnection(given, policy)
 const trusts = proxyAddr.compile(PROXIES)
 const fastifyTrusts = fastifyProxyAddr.compile(PROXIES)
 const hops = (count) => (_, index) => index < count
-
-/** One check of the last value: the least that anybody can do who answers with an address. */
-const lastAddress = (value) => {
-  const last = value.slice(value.lastIndexOf(',') + 1).trim()
-  return isIP(last) === 0 ? undefined : last
-}
-
-const lastThree = ({ headers }) => {
-  const last = lastAddress(headers['x-forwarded-for'])
-  const scheme = headers['x-forwarded-proto']
-  const host = headers['x-forwarded-host']
-  if (last === undefined || (scheme !== 'http' && scheme !== 'https')) return undefined
-  for (let index = 0; index < host.length; index++) {
-    const code = host.charCodeAt(index) | 0x20
-    if ((code < 0x61 || code > 0x7a) && code !== 0x2e && code !== 0x2d && (code < 0x30 || code > 0x39)) return undefined
-  }
-  return { address: last, scheme, host }
-}
 
 const LIMIT = 'limit: lastIndexOf and isIP'
 
