@@ -12,7 +12,7 @@ interface WithLines {
  * @param isAsMany Whether there are as many lines as Node has read, as far as is known. From that many it makes its own when
  * it is asked.
  */
-export function renewDistinct(req: WithLines, isAsMany = false): void {
+export function renewDistinct(req: WithLines, isAsMany: boolean): void {
   if (!('headersDistinct' in req)) return // HTTP/2 has none
   if (isAsMany && !Object.hasOwn(req, 'headersDistinct')) req.headersDistinct = undefined
   else Object.defineProperty(req, 'headersDistinct', WHEN_READ)

@@ -146,9 +146,11 @@ function withPseudoHeaders(
   { headers: present }: NodeRequest,
   { method, url, site, headers }: RequestChanges,
 ): ReadonlyMap<string, string | undefined> {
-  if (site?.host === undefined && present[':method'] === undefined) return headers
+  const isHttp2 = present[':method'] !== undefined || present[':authority'] !== undefined
+  if (site?.host === undefined && !isHttp2) return headers
   const all = new Map(headers)
   if (site?.host !== undefined) all.set('host', site.host)
+  if (!isHttp2) return all
   const says = { ':authority': site?.host, ':scheme': site && httpScheme(site.scheme), ':path': url, ':method': method }
   for (const [name, value] of Object.entries(says)) {
     if (value !== undefined && Object.hasOwn(present, name)) all.set(name, value)
@@ -162,12 +164,14 @@ function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | u
   const { headers, rawHeaders: lines } = req
   const { length } = lines
   const missing = new Set(changes.keys())
+  const lengths = new Set([...missing].map((name) => name.length))
   let end = 0
   for (let index = 0; index < length; index += 2) {
     const name = lines[index]!
-    const lower = name.toLowerCase()
     let value: string | undefined = lines[index + 1]!
-    if (changes.has(lower)) {
+    // Nearly all names are of another length; to lower one and look it up takes 80 ns.
+    const lower = lengths.has(name.length) ? name.toLowerCase() : undefined
+    if (lower !== undefined && changes.has(lower)) {
       if (!missing.delete(lower)) continue
       value = changes.get(lower)
       if (value === undefined) continue
@@ -184,5 +188,5 @@ function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | u
     if (value === undefined) delete headers[name]
     else headers[name] = name === 'set-cookie' ? [value] : value
   }
-  renewDistinct(req)
+  renewDistinct(req, lines.length === length)
 }
