@@ -26,6 +26,8 @@ const DOT = 0x2e
 const COLON = 0x3a
 const QUOTE = 0x22
 const OPEN = 0x5b
+const LOWER = 0x20
+const MOST_KEPT = 256
 const ZERO = 0x30
 const NINE = 0x39
 
@@ -42,7 +44,7 @@ export interface AddressRead {
   readonly groups: Uint16Array
   /** The port beside it; 0 when none is known. */
   port: number
-  /** Where the address stands in the text, for IPv4 as it is written: that is canonical already. */
+  /** Where the address stands in the text, if that is canonical already; else both are the same. */
   start: number
   end: number
 }
@@ -93,7 +95,8 @@ export function networkOf(text: string, bits: number): string | undefined {
 
 /** Canonical IPv6 as a URL parser spells it, nothing folded; `undefined` when the text is none. */
 export function canonicalIPv6(text: string): string | undefined {
-  return readIPv6(text, 0, text.length) ? formatIPv6() : undefined
+  if (!readIPv6(text, 0, text.length)) return undefined
+  return addressRead.end === text.length ? text : formatIPv6()
 }
 
 /** Whether the text is four decimal octets without leading zeros. */
@@ -121,37 +124,41 @@ export function readForwardedFor(text: string, start: number, end: number): bool
  */
 export function readLastIPv4(list: string, end: number): boolean {
   let address = 0
-  let octet = 0
-  let scale = 1
-  let shift = 0
   let index = end - 1
-  for (; index >= 0; index--) {
-    const code = list.charCodeAt(index)
-    const digit = code - ZERO
-    if (digit >= 0 && digit <= 9) {
-      if (scale === 1000) return false
-      octet += digit * scale
-      scale *= 10
-    } else if (code === DOT) {
-      if (scale === 1 || octet > 255 || shift === 24) return false
-      if (scale > 10 && list.charCodeAt(index + 1) === ZERO) return false // a leading zero
-      address |= octet << shift
-      shift += 8
-      octet = 0
-      scale = 1
-    } else break
+  // Octet by octet, digit by digit: a loop that has to find out at each character where it is takes a fifth longer.
+  for (let shift = 0; ; shift += 8) {
+    let octet = digitAt(list, index)
+    if (octet === -1) return false
+    const tens = digitAt(list, --index)
+    if (tens !== -1) {
+      octet += tens * 10
+      const hundreds = digitAt(list, --index)
+      if (hundreds !== -1) {
+        octet += hundreds * 100
+        index--
+      }
+      if (octet > 255 || octet < (hundreds === -1 ? 10 : 100)) return false // a leading zero
+    }
+    address |= octet << shift
+    if (shift === 24) break
+    if (index < 0 || list.charCodeAt(index--) !== DOT) return false
   }
   const start = index + 1
-  if (shift !== 24 || scale === 1 || octet > 255) return false
-  if (scale > 10 && list.charCodeAt(start) === ZERO) return false
   while (index >= 0 && isBlank(list.charCodeAt(index))) index--
   if (index >= 0 && list.charCodeAt(index) !== COMMA) return false
   addressRead.family = 4
-  addressRead.ipv4 = address | (octet << 24)
+  addressRead.ipv4 = address
   addressRead.port = 0
   addressRead.start = start
   addressRead.end = end
   return true
+}
+
+/** The decimal digit at a place, -1 where there is none. */
+function digitAt(text: string, index: number): number {
+  if (index < 0) return -1
+  const digit = text.charCodeAt(index) - ZERO
+  return digit >= 0 && digit <= 9 ? digit : -1
 }
 
 /** The address that was read last from `text`, with its port. */
@@ -164,8 +171,8 @@ export function endpointOfRead(text: string): Endpoint {
 /** Canonical text of the address that was read last from `text`. */
 export function textOfRead(text: string): string {
   const { family, ipv4, start, end } = addressRead
+  if (start !== end) return text.slice(start, end) // as nearly always
   if (family === 6) return formatIPv6()
-  if (start !== end) return text.slice(start, end)
   return `${ipv4 >>> 24}.${(ipv4 >>> 16) & 255}.${(ipv4 >>> 8) & 255}.${ipv4 & 255}`
 }
 
@@ -237,6 +244,8 @@ function readIPv6(text: string, start: number, end: number): boolean {
   let count = 0
   let gap = -1
   let index = start
+  let isShort = true // no group begins with a zero that says nothing, none is written as IPv4
+  let codes = LOWER // digits and small letters have that bit, capital ones have not
 
   if (text.charCodeAt(index) === COLON) {
     if (text.charCodeAt(index + 1) !== COLON) return false
@@ -254,12 +263,15 @@ function readIPv6(text: string, start: number, end: number): boolean {
       const digit = hexDigit(code)
       if (digit === -1) break
       value = value * 16 + digit
+      codes &= code
       if (++digits > 4) return false
     }
+    if (digits > 1 && text.charCodeAt(groupStart) === ZERO) isShort = false
     if (index < end && code === DOT) {
       if (count > 6 || !readIPv4(text, groupStart, end)) return false
       groups[count++] = addressRead.ipv4 >>> 16
       groups[count++] = addressRead.ipv4 & 0xffff
+      isShort = false
       index = end
       break
     }
@@ -276,11 +288,18 @@ function readIPv6(text: string, start: number, end: number): boolean {
     }
   }
 
-  if (gap === -1) return count === 8
-  if (count === 8) return false // '::' stands for at least one group (RFC 5952 §4.2.2)
   const shift = 8 - count
-  groups.copyWithin(gap + shift, gap, count)
-  groups.fill(0, gap, gap + shift)
+  if (gap === -1 ? shift !== 0 : shift === 0) return false // '::' stands for at least one group (RFC 5952 §4.2.2)
+  // Moved by hand: `copyWithin` and `fill` cost 30 ns each to call.
+  if (gap !== -1) {
+    for (let place = 7; place >= gap; place--) groups[place] = place >= gap + shift ? groups[place - shift]! : 0
+  }
+  // Nearly all is written as it should be: to cut that out takes 20 ns, to write it anew 100. V8 keeps the whole of a text
+  // for as long as anybody keeps a piece of it, and a client has IPv6 addresses without end to put behind long ones.
+  const isKept =
+    isShort && codes === LOWER && text.length <= MOST_KEPT && longestRun() === (gap === -1 ? 0 : gap * 16 + shift)
+  addressRead.start = isKept ? start : 0
+  addressRead.end = isKept ? end : 0
   return true
 }
 
@@ -301,28 +320,36 @@ function fold(): true {
   return true
 }
 
-/** RFC 5952 §4: lower case, no leading zeros, the first of the longest runs of two or more zero groups as `::`. */
-function formatIPv6(): string {
-  let gap = -1
-  let gapLength = 1
-  for (let index = 0; index < 8;) {
-    const runStart = index
+/** The first of the longest runs of two or more zero groups: 16 times where it begins, and its length; 0: there is none. */
+function longestRun(): number {
+  let run = 0
+  let longest = 1
+  for (let index = 0; index < 8; index++) {
+    const begin = index
     while (index < 8 && groups[index] === 0) index++
-    if (index - runStart > gapLength) {
-      gap = runStart
-      gapLength = index - runStart
+    if (index - begin > longest) {
+      longest = index - begin
+      run = begin * 16 + longest
     }
-    index++
   }
+  return run
+}
+
+/** RFC 5952 §4: lower case, no leading zeros, the longest run of zero groups as `::`. */
+function formatIPv6(): string {
+  const run = longestRun()
+  const gap = run === 0 ? -1 : run >> 4
   let text = ''
+  let separator = ''
   for (let index = 0; index < 8; index++) {
     if (index === gap) {
       text += '::'
-      index += gapLength - 1
-      continue
+      separator = ''
+      index += (run & 15) - 1
+    } else {
+      text += separator + groups[index]!.toString(16)
+      separator = ':'
     }
-    if (text !== '' && !text.endsWith(':')) text += ':'
-    text += groups[index]!.toString(16)
   }
   return text
 }

@@ -16,61 +16,69 @@ export interface Authority {
   readonly port: number | undefined
 }
 
-const DOT = 0x2e
 const COLON = 0x3a
 const MAX_LABEL = 63 // RFC 1035 §2.3.4
 const MAX_NAME = 253
 
-// Most requests ask for the host of the one before, which is 30 ns to parse and 6 to compare.
+// What a character means to a name: a look into a table is quicker than comparisons, and the first two are gathered by `|`.
+const UPPER = 1
+const HYPHEN = 2
+const DOT = 4
+const END = 8
+const OTHER = 16
+const MEANINGS = new Uint8Array(256).fill(OTHER)
+for (const sign of 'abcdefghijklmnopqrstuvwxyz0123456789_') MEANINGS[sign.charCodeAt(0)] = 0
+for (const sign of 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') MEANINGS[sign.charCodeAt(0)] = UPPER
+MEANINGS[0x2d] = HYPHEN
+MEANINGS[0x2e] = DOT
+MEANINGS[COLON] = END
+
+// Most requests ask for the host of the one before, which is 40 ns to parse and 6 to compare.
 let lastText: string | undefined
 let lastAuthority: Authority | undefined
 
+/** The authority that a header holds; `undefined` when it is none. */
 export function parseAuthority(text: string): Authority | undefined {
   if (text !== lastText) {
-    const parsed = parse(text) // first: where that throws, nothing may be remembered under this text
+    const parsed = parseHost(text) // first: where that throws, nothing may be remembered under this text
     lastText = text
     lastAuthority = parsed
   }
   return lastAuthority
 }
 
-function parse(text: string): Authority | undefined {
+/** The same of a text that was cut out of another: V8 takes as long to compare two of those as we to parse one. */
+export function parseHost(text: string): Authority | undefined {
   if (text.charCodeAt(0) === 0x5b /* [ */) return parseBracketed(text)
   const { length } = text
   let labelStart = 0
   let lastLabel = 0
-  let upper = false
-  let punycode = false
+  let seen = 0
   let end = 0
   // About 2 ns a character: all that has to be known is gathered in one pass.
   for (; end < length; end++) {
     const code = text.charCodeAt(end)
-    if (isNameCharacter(code)) continue
-    if (code === DOT) {
-      if (end === labelStart || end - labelStart > MAX_LABEL) return undefined
-      punycode ||= isPunycode(text, labelStart)
-      lastLabel = labelStart
-      labelStart = end + 1
-    } else if (code >= 0x41 && code <= 0x5a) {
-      upper = true
-    } else if (code === COLON) {
-      break
-    } else {
-      return undefined
+    const meaning = code < 256 ? MEANINGS[code]! : OTHER
+    if (meaning < DOT) {
+      seen |= meaning
+      continue
     }
+    if (meaning === END) break
+    if (meaning === OTHER || end === labelStart || end - labelStart > MAX_LABEL) return undefined
+    lastLabel = labelStart
+    labelStart = end + 1
   }
   const isDotted = labelStart === end // one trailing dot closes a name
   const nameEnd = isDotted ? end - 1 : end
   if (!isDotted) lastLabel = labelStart
   if (nameEnd < 1 || nameEnd > MAX_NAME || nameEnd - lastLabel > MAX_LABEL) return undefined
-  punycode ||= isPunycode(text, lastLabel)
 
   const part = end === length ? text : text.slice(0, end)
-  const hostname = upper ? part.toLowerCase() : part
+  const hostname = (seen & UPPER) !== 0 ? part.toLowerCase() : part
   if (isNumeric(hostname, lastLabel, nameEnd) && !isFullIPv4(hostname)) return undefined
   /* v8 ignore next -- @preserve Node 24's URL takes such names as they are; on Node 20 it refuses some, which is tested */
-  if (punycode && !isUnchangedByUrl(hostname)) return undefined
-  return withPort(hostname, text, end === length ? -1 : end)
+  if ((seen & HYPHEN) !== 0 && hasPunycode(hostname) && !isUnchangedByUrl(hostname)) return undefined
+  return end === length ? { hostname, port: undefined } : withPort(hostname, text, end)
 }
 
 function parseBracketed(text: string): Authority | undefined {
@@ -91,18 +99,8 @@ function withPort(hostname: string, text: string, colon: number): Authority | un
 }
 
 /** Whether a label is in punycode (`xn--`), legal or not by rules (UTS #46) that only a URL parser carries. */
-function isPunycode(text: string, at: number): boolean {
-  return (
-    (text.charCodeAt(at) | 0x20) === 0x78 &&
-    (text.charCodeAt(at + 1) | 0x20) === 0x6e &&
-    text.charCodeAt(at + 2) === 0x2d &&
-    text.charCodeAt(at + 3) === 0x2d
-  )
-}
-
-/** a-z, 0-9, `-`, `_`; upper case is seen to by whoever asks. */
-function isNameCharacter(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x5f
+function hasPunycode(hostname: string): boolean {
+  return hostname.startsWith('xn--') || hostname.includes('.xn--')
 }
 
 /** Whether the label is a number, decimal or 0x…: a URL parser then takes the whole name for IPv4 (WHATWG URL §3.5). */

@@ -73,7 +73,7 @@ function peerReason(policy: TrustPolicy, facts: PlainFacts): string {
   const { trustedProxies, secret } = policy.checked
   const canonical = canonicalPeer(facts.peer.address)
   if (facts.peer.address && canonical === undefined) return 'its address is none'
-  if (!isKnownPeer(policy, facts)) {
+  if (!isKnownPeer(policy, facts, canonical)) {
     return canonical === undefined ? 'it has no address, and nothing else to know it by' : 'it is not in trustedProxies'
   }
   const header = `the secret header ${secret?.name}`

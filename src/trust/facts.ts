@@ -38,6 +38,8 @@ export class PlainFacts implements ReadableFacts {
   readonly headers: ConnectionFacts['headers']
   readonly flaw: string | undefined
   readonly trace: Trace | undefined
+  /** The lengths of the names that are there, a bit for each (modulo 32), once they have been gone through. */
+  #lengths = -1
 
   /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` for what are no facts. */
   constructor(facts: ConnectionFacts, trace?: Trace) {
@@ -59,21 +61,28 @@ export class PlainFacts implements ReadableFacts {
   header(name: string): string | undefined {
     const { headers } = this
     if (typeof headers.get === 'function') return headers.get(name) ?? undefined
+    const { length } = name
+    if ((this.#lengths & (1 << length)) === 0) return undefined // most headers that are looked for are not there
     const record = headers as Readonly<Record<string, unknown>>
     const first = name.charCodeAt(0) | 0x20
-    const { length } = name
+    let lengths = 0
     let joined: string | undefined
     for (const key in record) {
+      lengths |= 1 << key.length
       // One look passes over nearly every other name: they differ in length, or in the letter they begin with.
       if (key.length !== length || (key.charCodeAt(0) | 0x20) !== first) continue
-      if ((key !== name && key.toLowerCase() !== name) || !Object.hasOwn(record, key)) continue
+      // Here V8 knows what `hasOwnProperty` will say; `Object.hasOwn` costs 10 ns.
+      if ((key !== name && key.toLowerCase() !== name) || !hasOwnProperty.call(record, key)) continue
       const value = record[key]
       const text = Array.isArray(value) && value.length > 0 ? value.join(', ') : value
       if (typeof text === 'string') joined = joined === undefined ? text : `${joined}, ${text}`
     }
+    this.#lengths = lengths
     return joined
   }
 }
+
+const { hasOwnProperty } = Object.prototype
 
 function isObject<T>(value: T): value is T & object {
   return typeof value === 'object' && value !== null

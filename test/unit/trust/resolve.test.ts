@@ -143,6 +143,16 @@ describe('rule 1: values are counted from the right', () => {
     expect(resolve({ 'x-forwarded-for': list }, { xFor: 2 }).client).toStrictEqual({ address: '203.0.113.7' })
   })
 
+  it.each(['2001:db8::7', '2001:DB8::7', '2001:db8:0:0::7', '"[2001:db8::7]"'])(
+    'gives %s in canonical text, however long the list before it is',
+    (value) => {
+      for (const length of [0, 1, 1000]) {
+        const list = '2001:DB8::6, '.repeat(length) + value
+        expect(resolve({ 'x-forwarded-for': list }, { xFor: 1 }).client).toStrictEqual({ address: '2001:db8::7' })
+      }
+    },
+  )
+
   it('counts each header by its own count', () => {
     const info = resolve(
       {
