@@ -42,7 +42,8 @@ const list = (...values) => flat(values.flat().join(', '))
 /** What a client wrote before the values of the proxies: addresses, as long as that. */
 const hostile = (length) => Array(Math.floor(length / '6.6.6.6, '.length)).fill('6.6.6.6')
 const allTrusted = (length) => list(proxies(Math.floor(length / '10.0.100.100, '.length)))
-const elementOf = (index) => `for=${client(index)};proto=https;host=www${index}.example.com`
+const hostOf = (index) => flat(`www${index}.example.com`)
+const elementOf = (index) => `for=${client(index)};proto=https;host=${hostOf(index)}`
 const hostileElements = (length) => Array(Math.floor(length / 42)).fill('for=6.6.6.6;proto=https;host=evil.example')
 
 const facts = (headers) => ({ peer: { address: PEER, port: 4711 }, scheme: 'http', host: 'app.internal', headers })
@@ -102,7 +103,7 @@ export const groups = {
       facts({
         'x-forwarded-for': list('198.51.100.1', client(index)),
         'x-forwarded-proto': index % 2 === 0 ? 'https' : 'http',
-        'x-forwarded-host': `www${index}.example.com`,
+        'x-forwarded-host': hostOf(index),
       }),
     )
     const limit = 'limit: the same three by hand'
@@ -118,11 +119,13 @@ export const groups = {
     ]
   },
   'Decision: no such header': () => {
-    const inputs = variants((index) => ({ ...facts({ accept: '*/*' }), host: `www${index}.example.com` }))
+    const inputs = variants((index) => ({ ...facts({ accept: '*/*' }), host: hostOf(index) }))
+    const sameHost = variants(() => ({ ...facts({ accept: '*/*' }), host: hostOf(0) }))
     const withoutHost = variants(() => ({ ...facts({ accept: '*/*' }), host: undefined }))
     const call = ours(threeFields)
     return [
       { name: 'resolveConnection', inputs, call, goal: { value: 20 } },
+      { name: 'resolveConnection, the same Host each time', inputs: sameHost, call },
       { name: 'resolveConnection, no Host either', inputs: withoutHost, call },
       { name: 'the loop itself', inputs, call: (given) => given },
     ]

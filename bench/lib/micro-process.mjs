@@ -8,8 +8,8 @@ import { median } from './statistics.mjs'
 
 const TURN_NANOSECONDS = 12e6
 const WARM_NANOSECONDS = 1e8
-/** Little enough that no collection falls into the count. */
-const COUNTED_BYTES = 128 * 1024
+/** So much that parts of V8's buffers weigh nothing, and little enough that no collection falls into the count. */
+const COUNTED_BYTES = 8 * 1024 * 1024
 const COUNTS = 9
 
 const [file, group, rounds] = process.argv.slice(2)
@@ -55,7 +55,7 @@ function bytesOf(run) {
     globalThis.gc()
     return grown(calls) - grown(0) // what the count itself takes
   }
-  const rough = Math.max(1, counted(16) / 16)
-  const calls = Math.max(1, Math.min(4096, Math.floor(COUNTED_BYTES / rough)))
+  const rough = Math.max(16, counted(256) / 256)
+  const calls = Math.max(1, Math.floor(COUNTED_BYTES / rough))
   return Math.max(0, median(Array.from({ length: COUNTS }, () => counted(calls) / calls)))
 }

@@ -29,7 +29,9 @@ export async function measureGroups(file, groups, { quick = false } = {}) {
 
 async function inProcess(file, group, rounds) {
   const program = fileURLToPath(new URL('micro-process.mjs', import.meta.url))
-  const child = fork(program, [file, group, String(rounds)], { execArgv: ['--expose-gc'] })
+  // As much memory for new objects as is counted without a collection in between.
+  const execArgv = ['--expose-gc', '--min-semi-space-size=32', '--max-semi-space-size=32']
+  const child = fork(program, [file, group, String(rounds)], { execArgv })
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`Measuring ${group} ended with ${code}.`)
   })
