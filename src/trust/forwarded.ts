@@ -12,7 +12,7 @@
 
 import { canonicalAddress, isFullIPv4 } from './address.ts'
 import type { Client } from './connection.ts'
-import { dropBlanks, skipBlanks, trimBlanks } from './list.ts'
+import { cut, dropBlanks, skipBlanks, trimBlanks } from './list.ts'
 import { parsePort } from './port.ts'
 
 /** What one element says; a parameter that is not there is `undefined`. */
@@ -219,8 +219,8 @@ function skipQuoted(header: string, start: number, end: number): number {
 }
 
 function valueOf(header: string, start: number, end: number): string {
-  if (header.charCodeAt(start) !== QUOTE) return header.slice(start, end)
-  const inside = header.slice(start + 1, end - 1)
+  if (header.charCodeAt(start) !== QUOTE) return cut(header, start, end)
+  const inside = cut(header, start + 1, end - 1)
   return inside.includes('\\') ? inside.replaceAll(/\\(.)/gs, '$1') : inside
 }
 

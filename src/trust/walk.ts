@@ -11,7 +11,7 @@ import { addressRead, endpointOfRead, readForwardedFor, readLastIPv4, readPeer }
 import type { AddressSet } from './address-set.ts'
 import type { Client } from './connection.ts'
 import { elementStart, type ForwardedElement, parseElement, parseNode } from './forwarded.ts'
-import { commaBefore, dropBlanks, skipBlanks, trimBlanks } from './list.ts'
+import { commaBefore, cut, dropBlanks, skipBlanks, trimBlanks } from './list.ts'
 
 /** What may be wrong with the value at which a walk ended; `bad` is an element that breaks the grammar as a whole. */
 export type Flaw = 'short' | 'absent' | 'empty' | 'invalid' | 'bad'
@@ -50,7 +50,7 @@ export function walkList(list: string, proxies: AddressSet, { places, isCount }:
     const stop = isIPv4 ? end : dropBlanks(list, start, end)
     if (!isIPv4 && !readForwardedFor(list, start, stop)) {
       const flaw = start === stop ? 'empty' : 'invalid'
-      const text = list.slice(start, stop)
+      const text = cut(list, start, stop)
       if (isCount) return { client: undefined, place, end: place, flaw, text, element: undefined }
       // The hop that presented it is the last that is known.
       const client = place > 1 && readForwardedFor(list, startBefore, endBefore) ? endpointOfRead(list) : undefined
