@@ -80,18 +80,26 @@ export function markRewritten(request: Request, rewritten: Rewritten): void {
   keepOnClone(request)
 }
 
+/** On a Request whose own `clone` uses `markClone`. */
+export const MARKS_CLONES: unique symbol = Symbol('marks clones')
+
 function keepOnClone(request: Request): void {
+  if (MARKS_CLONES in request) return
   Object.defineProperty(request, 'clone', { value: cloneMarked, configurable: true, writable: true })
 }
 
-/** `Request.prototype.clone`, with what is known of the request carried over (contract rule 11). */
+/** `Request.prototype.clone`, with what is known of the request carried over. */
 function cloneMarked(this: Request): Request {
   const { clone } = Object.getPrototypeOf(this) as Request
-  const copy = Reflect.apply(clone, this, [])
-  const fix = fixOf(this)
-  if (fix === undefined) markRewritten(copy, rewrittenOf(this))
+  return markClone(this, Reflect.apply(clone, this, []))
+}
+
+/** The clone of a request, with what is known of that (contract rule 11). */
+export function markClone(request: object, copy: Request): Request {
+  const fix = fixOf(request)
+  if (fix === undefined) markRewritten(copy, rewrittenOf(request))
   else markFetch(copy, fix)
-  carryRoute(this, copy)
+  carryRoute(request, copy)
   return copy
 }
 
