@@ -11,9 +11,12 @@ const FRAMING: ReadonlySet<string> = new Set(OF_CONNECTION)
 /** RFC 9113 §8.2.2: a request whose answer has one of them has failed. */
 const HTTP1_ONLY: ReadonlySet<string> = new Set([...OF_CONNECTION, 'connection', 'upgrade'])
 
-/** The lines that are, names and values in turn. */
-export function headerLines(response: Response, isHttp2: boolean): string[] {
-  const untrue = untrueHeaders(response)
+/**
+ * The lines that are, names and values in turn.
+ * @param isMade Whether the app has made it: to ask for its URL takes 0.6 us.
+ */
+export function headerLines(response: Response, isHttp2: boolean, isMade: boolean): string[] {
+  const untrue = isMade ? NONE : untrueHeaders(response)
   const ofConnection = isHttp2 ? HTTP1_ONLY : FRAMING
   const lines: string[] = []
   for (const [name, value] of response.headers) {
@@ -22,6 +25,8 @@ export function headerLines(response: Response, isHttp2: boolean): string[] {
   }
   return lines
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** Whether it says what goes without saying: Node would let the connection stay, though the server is about to stop. */
 function saysNothing(name: string, value: string): boolean {

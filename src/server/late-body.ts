@@ -137,10 +137,10 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
     construct(target, args: [body?: unknown, init?: ResponseInit], newTarget) {
       // Node 20 would take 2.5 us more for an object whose class is a Proxy.
       const made = newTarget === Late ? target : newTarget
-      const [body, init] = args
+      const body = args[0]
       if (typeof body === 'string')
-        return Reflect.construct(LateResponse, [body, init, 'text/plain;charset=UTF-8'], made) as Response
-      if (isBytes(body)) return Reflect.construct(LateResponse, [new Uint8Array(body), init], made) as Response
+        return Reflect.construct(LateResponse, [body, args[1], 'text/plain;charset=UTF-8'], made) as Response
+      if (isBytes(body)) return Reflect.construct(LateResponse, [new Uint8Array(body), args[1]], made) as Response
       return Reflect.construct(target, args, made) as Response
     },
   })

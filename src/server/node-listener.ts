@@ -19,7 +19,8 @@ export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknow
  * more a Node listener; an object with a `fetch` method says it without counting.
  */
 export function nodeListener(app: CallableHandler, options: BridgeOptions = {}): NodeListener {
-  if (isFetchObject(app)) return fetchListener((...args) => Reflect.apply(app.fetch, app, args), options)
+  if (isFetchObject(app))
+    return fetchListener((request, platform) => Reflect.apply(app.fetch, app, [request, platform]), options)
   return app.length < 2 ? fetchListener(app as unknown as FetchHandler, options) : (app as unknown as NodeListener)
 }
 

@@ -45,10 +45,10 @@ async function sendOfSrvx(outgoing: ServerResponse, response: Response): Promise
 }
 
 function sendSource(outgoing: ServerResponse, response: Response, source: BodySource): void {
-  if (typeof source !== 'string') return sendWhole(outgoing, response, source)
+  if (typeof source !== 'string') return sendWhole(outgoing, response, source, true)
   const length = Buffer.byteLength(source)
-  if (length !== source.length || isHttp2(outgoing)) return sendWhole(outgoing, response, Buffer.from(source))
-  writeHead(outgoing, response, length)
+  if (length !== source.length || isHttp2(outgoing)) return sendWhole(outgoing, response, Buffer.from(source), true)
+  writeHead(outgoing, response, length, true)
   if (outgoing.req.method === 'HEAD') outgoing.end()
   else outgoing.end(source, 'latin1') // as it is ASCII: Node writes the head in the encoding of the text behind it
 }
@@ -63,7 +63,7 @@ async function sendBody(
   const second = first.then((part) => (part.done ? part : reader.read()))
   const isWhole = await endsAtOnce(second)
   const { value = NOTHING } = isWhole ? await first : {}
-  if (isWhole && value instanceof Uint8Array) sendWhole(outgoing, response, value)
+  if (isWhole && value instanceof Uint8Array) sendWhole(outgoing, response, value, false)
   else await sendParts(outgoing, response, reader, [first, second])
 }
 
@@ -76,8 +76,8 @@ async function endsAtOnce(part: Promise<Part>): Promise<boolean> {
   return isEnd
 }
 
-function sendWhole(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
-  writeHead(outgoing, response, body.length)
+function sendWhole(outgoing: ServerResponse, response: Response, body: Uint8Array, isMade: boolean): void {
+  writeHead(outgoing, response, body.length, isMade)
   if (outgoing.req.method === 'HEAD') outgoing.end()
   else if (body.length > SMALL || isHttp2(outgoing)) outgoing.end(body)
   else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1')
@@ -129,11 +129,14 @@ async function sooner(promise: Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** @param length Of the body, where it is known; the Response may tell it by itself. */
-function writeHead(outgoing: ServerResponse, response: Response, length?: number): void {
+/**
+ * @param length Of the body, where it is known; the Response may tell it by itself.
+ * @param isMade Whether the app has made the Response, and not `fetch`.
+ */
+function writeHead(outgoing: ServerResponse, response: Response, length?: number, isMade = false): void {
   if (outgoing.headersSent) return
   const { status, statusText } = response
-  const lines = headerLines(response, isHttp2(outgoing))
+  const lines = headerLines(response, isHttp2(outgoing), isMade)
   if (length !== undefined && !isFramed(lines)) lines.push('content-length', String(length))
   if (isHttp2(outgoing)) outgoing.writeHead(status, lines)
   else outgoing.writeHead(status, statusText, lines)
