@@ -5,7 +5,7 @@
 
 import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeBodiesLate, takeBody } from '../../../src/server/late-body.ts'
 
 const Native = globalThis.Response
@@ -478,6 +478,27 @@ describe('takeBody', () => {
   it('gives what a subclass that leaves the body alone was made of', () => {
     class Page extends Response {}
     expect(takeBody(new Page('a'))).toBe('a')
+  })
+})
+
+describe('two copies of the package in one process', () => {
+  it('take nothing from one another, and show the same', async () => {
+    makeBodiesLate()
+    vi.resetModules()
+    const { makeBodiesLate: makeLateAgain, takeBody: takeOther } = await import('../../../src/server/late-body.ts')
+    expect(makeLateAgain).not.toBe(makeBodiesLate)
+    const ofFirst = new Response('first')
+    makeLateAgain()
+    const ofBoth = new Response('both')
+    expect([takeBody(ofBoth), takeOther(ofFirst), takeBody(ofFirst)]).toEqual([undefined, undefined, undefined])
+    expect([await ofFirst.text(), await ofBoth.clone().text(), await ofBoth.text()]).toEqual(['first', 'both', 'both'])
+    expect(takeOther(new Response('other'))).toBe('other')
+    expect(takeOther(Response.json(1))).toBe('1')
+    expect([ofFirst, ofBoth, new Native('a')].every((response) => response instanceof Response)).toBe(true)
+    for (const [name, probe] of Object.entries(USES)) {
+      const [late, native] = [Response, Native].map((Class) => outcome(() => probe(new Class('a=1'))))
+      expect([name, await late]).toEqual([name, await native])
+    }
   })
 })
 
