@@ -3,6 +3,11 @@
 import { once } from 'node:events'
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { text } from 'node:stream/consumers'
+import { createServerAdapter } from '@whatwg-node/server'
+import { H3 } from 'h3'
+import { Hono } from 'hono'
+import { compress } from 'hono/compress'
+import { etag } from 'hono/etag'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, HeaderRewriter, stack } from '../../../src/index.ts'
 import { type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
@@ -22,7 +27,8 @@ async function started(fetch: Fetch, options: ServeOptions = {}): Promise<Runnin
 
 async function overHttp1(app: Fetch, options: ServeOptions, method = 'GET'): Promise<string> {
   const { url } = await started(app, options)
-  const ask = (last: string): string => `${method} /path HTTP/1.1\r\nHost: a.example\r\n${last}\r\n`
+  const ask = (last: string): string =>
+    `${method} /path HTTP/1.1\r\nHost: a.example\r\nAccept-Encoding: gzip\r\n${last}\r\n`
   const answer = await exchange(Number(new URL(url).port), ask('') + ask('Connection: close\r\n'))
   return answer.replaceAll(/\r\nDate: [^\r]+/g, '')
 }
@@ -31,7 +37,7 @@ async function overHttp2(app: Fetch, options: ServeOptions, method = 'GET'): Pro
   const { url } = await started(app, { ...options, tls: 'adhoc', http2: true })
   const session = connectHttp2(url, { rejectUnauthorized: false })
   onTestFinished(() => session.destroy())
-  const stream = session.request({ ':path': '/path', ':method': method })
+  const stream = session.request({ ':path': '/path', ':method': method, 'accept-encoding': 'gzip' })
   const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders]
   const { date: _date, ...others } = head
   return [others, await text(stream).catch(() => 'cut short')]
@@ -136,6 +142,48 @@ const HANDLERS: Record<string, Fetch> = {
   'no Response': () => 'abc' as unknown as Response,
 }
 
+/** Apps that make, copy, clone and read Responses in their own ways. */
+const FRAMEWORKS: Record<string, Fetch> = {
+  Hono: new Hono()
+    .use(compress(), etag(), async (context, next) => {
+      await next()
+      context.header('x-after', 'yes')
+    })
+    .get('/path', (context) => context.text('Grüße '.repeat(500))).fetch,
+  'Hono, whose text a middleware changes': new Hono()
+    .use(async (context, next) => {
+      await next()
+      context.res = new Response((await context.res.clone().text()).toUpperCase(), context.res)
+    })
+    .get('/path', (context) => context.html('<p>Hello</p>', 201, { 'x-kept': 'yes' })).fetch,
+  'Hono, which finds nothing': new Hono().fetch,
+  'Hono, of JSON': new Hono().get('/path', (context) => context.json({ a: 1 })).fetch,
+  h3: async (request) =>
+    await new H3()
+      .use(async (_event, next) => {
+        const value = await next()
+        return value instanceof Response ? new Response(`${await value.text()}!`, value) : value
+      })
+      .get('/path', () => new Response('Hello', { headers: { 'x-kept': 'yes' } }))
+      .fetch(request),
+  'h3, of an object': async (request) => await new H3().get('/path', () => ({ a: 1 })).fetch(request),
+  '@whatwg-node/server': createServerAdapter((_request: Request) => Response.json({ a: 1 })) as unknown as Fetch,
+  'a page that waits for a part, as SvelteKit and Remix stream them': () => {
+    const encoder = new TextEncoder()
+    return new Response(
+      new ReadableStream({
+        async start(controller) {
+          controller.enqueue(encoder.encode('<p>first</p>'))
+          await new Promise((resolve) => setImmediate(resolve))
+          controller.enqueue(encoder.encode('<p>then</p>'))
+          controller.close()
+        },
+      }),
+      { headers: { 'content-type': 'text/html' } },
+    )
+  },
+}
+
 const NATIVE = { nativeResponse: true }
 const Native = globalThis.Response
 const REWRITER = HeaderRewriter.from({ response: { append: { 'x-rewritten': 'yes' } } })
@@ -168,7 +216,7 @@ describe('a Fetch handler', () => {
     const ask = async (options: ServeOptions): Promise<Map<string, unknown>> => {
       const answers = new Map<string, unknown>()
       for (const [way, act] of Object.entries(WAYS)) {
-        for (const [name, handler] of Object.entries(HANDLERS)) {
+        for (const [name, handler] of Object.entries({ ...HANDLERS, ...FRAMEWORKS })) {
           shared.clear()
           answers.set(`${name}, ${way}`, await act(handler, options))
         }
@@ -181,6 +229,12 @@ describe('a Fetch handler', () => {
     expect(globalThis.Response).not.toBe(Native)
     for (const [name, answer] of native) expect([name, late.get(name)]).toEqual([name, answer])
     expect(native.get('a text, HTTP/1')).toMatch(/^HTTP\/1\.1 200 OK\r\ncontent-type: text\/plain;charset=UTF-8\r\n/)
+    expect(native.get('Hono, HTTP/1')).toMatch(
+      /^HTTP\/1\.1 200 OK\r\n[^]*content-encoding: gzip\r\n[^]*x-after: yes\r\n/,
+    )
+    expect(native.get('Hono, whose text a middleware changes, HTTP/1')).toMatch(/201 Created[^]*<P>HELLO<\/P>/)
+    expect(native.get('h3, HTTP/1')).toMatch(/x-kept: yes[^]*Hello!/)
+    expect(native.get('@whatwg-node/server, HTTP/1')).toContain('{"a":1}')
     expect(String(native.get('a text, HTTP/1')).match(/\r\ncontent-length: 5\r\n[^]*?\r\n\r\nHello/g)).toHaveLength(2)
   })
 
