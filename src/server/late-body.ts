@@ -188,13 +188,7 @@ function getterOf(object: object, name: PropertyKey): AnyFunction | undefined {
 
 /** Bytes that a body can be made of, and no other view of them: they are copied, as the app may go on to write in them. */
 function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && value.length > 0 && isPlain(value.buffer as Resizable)
-}
-
-type Resizable = ArrayBufferLike & { readonly resizable?: boolean }
-
-function isPlain(buffer: Resizable): boolean {
-  return buffer instanceof ArrayBuffer && buffer.resizable !== true
+  return value instanceof Uint8Array && value.length > 0 && value.buffer instanceof ArrayBuffer
 }
 
 function isObject(value: unknown): value is object {

@@ -63,6 +63,8 @@ const BODIES: Record<string, () => unknown> = {
   'a part of a buffer': partOfBuffer,
   'bytes whose buffer is gone': detached,
   'bytes that others share': () => new Uint8Array(new SharedArrayBuffer(4)),
+  'bytes of a buffer that grows': () =>
+    new Uint8Array(Reflect.construct(ArrayBuffer, [4, { maxByteLength: 8 }]) as ArrayBuffer),
   'an ArrayBuffer': () => bytes('Hello').buffer,
   'a DataView': () => new DataView(bytes('Hello').buffer),
   'numbers of two bytes': () => new Uint16Array([65, 66]),
@@ -233,6 +235,7 @@ const CLASS: Record<string, () => unknown> = {
       response.constructor === Response,
       Object.getPrototypeOf(response) === Response.prototype,
     ]),
+  'a body with a status that has none, when it is made': () => new Response('a', { status: 204 }).status,
   'its name, its length and its parent': () => [
     Response.name,
     Response.length,
@@ -472,6 +475,12 @@ describe('takeBody', () => {
     } finally {
       Object.defineProperty(Response.prototype, 'body', descriptor)
     }
+    expect(takeBody(response)).toBe('a')
+  })
+
+  it('gives what it was made of when only its head was looked at', () => {
+    const response = new Response('a')
+    expect([response.bodyUsed, response.ok, [...response.headers].length]).toEqual([false, true, 1])
     expect(takeBody(response)).toBe('a')
   })
 
