@@ -186,9 +186,13 @@ function getterOf(object: object, name: PropertyKey): AnyFunction | undefined {
   return Object.getOwnPropertyDescriptor(object, name)?.get
 }
 
-/** Bytes that a body can be made of, and no other view of them: they are copied, as the app may go on to write in them. */
+/** Bytes that a body can be made of on every Node: they are copied, as the app may go on to write in them. */
 function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && value.length > 0 && value.buffer instanceof ArrayBuffer
+  return value instanceof Uint8Array && value.length > 0 && isOfFixedSize(value.buffer)
+}
+
+function isOfFixedSize(buffer: ArrayBufferLike & { readonly resizable?: boolean }): boolean {
+  return buffer instanceof ArrayBuffer && buffer.resizable !== true // Node 20 takes no other
 }
 
 function isObject(value: unknown): value is object {
