@@ -5,11 +5,11 @@
  *     npm run bench -- fix
  */
 
-import { NodeRequest } from 'srvx/node'
 import { proxyFix } from '../dist/index.js'
 import { requestContext } from '../dist/context/index.js'
 import { carryFix } from '../src/request/fetch.ts'
 import { lastThree } from './lib/by-hand.mjs'
+import { bridgedRequest } from '../src/server/bridged-request.ts'
 import { measureGroups } from './lib/micro.mjs'
 import { behindProxy, direct, requestMaker, responseTo } from './lib/node-requests.mjs'
 import { runAlone } from './lib/section.mjs'
@@ -101,8 +101,7 @@ export const groups = {
   'Fix of a Fetch request that the bundled server makes': async () => {
     const requestOf = await requestMaker()
     const res = responseTo(requestOf(direct[0]))
-    const bridged = (app, show) => (req) =>
-      app(show(req, new NodeRequest({ req, res })), { incoming: req, outgoing: res })
+    const bridged = (app, show) => (req) => app(show(req, bridgedRequest(req, res)), { incoming: req, outgoing: res })
     const handlers = {
       [BARE]: bridged(readFetch, (_, request) => request),
       'proxyFix: by the server': (

@@ -17,12 +17,15 @@ export function nodeApp(req, res) {
 
 const INIT = { headers: { 'content-type': 'text/plain' } }
 
-/** @param addressOf Where this platform tells the client. */
-export function fetchApp(addressOf, Answer = Response) {
+/**
+ * @param addressOf Where this platform tells the client.
+ * @param Answer Its class of Responses; absent: the global one of the moment, as an app reads it.
+ */
+export function fetchApp(addressOf, Answer) {
   return (request, platform) => {
     const { url } = request
     const schemeEnd = url.indexOf(':')
     const host = url.slice(schemeEnd + 3, url.indexOf('/', schemeEnd + 3))
-    return new Answer(`${addressOf(request, platform)} ${url.slice(0, schemeEnd)} ${host}`, INIT)
+    return new (Answer ?? Response)(`${addressOf(request, platform)} ${url.slice(0, schemeEnd)} ${host}`, INIT)
   }
 }

@@ -256,7 +256,8 @@ export function serverOptions(all: ServeSettings): CheckedOptions {
 
 /** The options of the server that the settings stand for. */
 export function serveOptionsOf({ settings, proxyFix }: ServeSettings): ServeOptions {
-  const { bind, backlog, cert, key, http2, proxyProtocol, accessLog, accessLogFormat, health, dev } = settings
+  const { bind, backlog, cert, key, http2, nativeResponse, proxyProtocol } = settings
+  const { accessLog, accessLogFormat, health, dev } = settings
   const log = accessLog ?? (dev === true ? '-' : undefined)
   const format = accessLogFormat ?? (dev === true ? 'dev' : 'combined')
   return {
@@ -264,6 +265,7 @@ export function serveOptionsOf({ settings, proxyFix }: ServeSettings): ServeOpti
     backlog,
     proxyFix,
     http2,
+    nativeResponse,
     proxyProtocol,
     health,
     static: settings.static,

@@ -27,10 +27,12 @@ export interface Remaking {
 
 /** The Request that shows this: the same one, when there is nothing else to show. */
 export function remake(request: Request, { url: text, changes, isHost, method }: Remaking): Request {
-  const url = new URL(text).href
+  const { url: before } = request
+  // Of another scheme it is another one, and the Request that is made parses it: to do so twice takes 1 us.
+  const url = isHttps(text) === isHttps(before) ? new URL(text).href : text
   const list = [...changes]
   const hasMethod = method === undefined || method === request.method
-  if (url === request.url && list.length === 0 && hasMethod) return request
+  if (url === before && list.length === 0 && hasMethod) return request
   // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
   // where that is no host it would throw, so then it is only read.
   let made = new Request(url, isHost ? request : plainInit(request))
@@ -39,16 +41,26 @@ export function remake(request: Request, { url: text, changes, isHost, method }:
     if (value === undefined) made.headers.delete(name)
     else made.headers.set(name, value)
   }
-  successors.set(request, made)
+  ;(request as Followed)[SUCCESSOR] = made
   return made
 }
 
-const successors = new WeakMap<Request, Request>()
+function isHttps(url: string): boolean {
+  return url.startsWith('https:')
+}
+
+const SUCCESSOR = Symbol('successor')
+
+/** A Request that another was made of. A property, as a WeakMap of so many that soon go takes 5 us a request. */
+interface Followed {
+  [SUCCESSOR]?: Request
+}
 
 /** The last Request that was made of this one to show something else; the same one, if none was. */
 export function latestOf(request: Request): Request {
   let latest = request
-  for (let next = successors.get(latest); next !== undefined; next = successors.get(latest)) latest = next
+  for (let next = (latest as Followed)[SUCCESSOR]; next !== undefined; next = (latest as Followed)[SUCCESSOR])
+    latest = next
   return latest
 }
 
@@ -80,18 +92,26 @@ export function markRewritten(request: Request, rewritten: Rewritten): void {
   keepOnClone(request)
 }
 
+/** On a Request whose own `clone` uses `markClone`. */
+export const MARKS_CLONES: unique symbol = Symbol('marks clones')
+
 function keepOnClone(request: Request): void {
+  if (MARKS_CLONES in request) return
   Object.defineProperty(request, 'clone', { value: cloneMarked, configurable: true, writable: true })
 }
 
-/** `Request.prototype.clone`, with what is known of the request carried over (contract rule 11). */
+/** `Request.prototype.clone`, with what is known of the request carried over. */
 function cloneMarked(this: Request): Request {
   const { clone } = Object.getPrototypeOf(this) as Request
-  const copy = Reflect.apply(clone, this, [])
-  const fix = fixOf(this)
-  if (fix === undefined) markRewritten(copy, rewrittenOf(this))
+  return markClone(this, Reflect.apply(clone, this, []))
+}
+
+/** The clone of a request, with what is known of that (contract rule 11). */
+export function markClone(request: object, copy: Request): Request {
+  const fix = fixOf(request)
+  if (fix === undefined) markRewritten(copy, rewrittenOf(request))
   else markFetch(copy, fix)
-  carryRoute(this, copy)
+  carryRoute(request, copy)
   return copy
 }
 

@@ -1,10 +1,12 @@
 /** How is a Fetch handler called by `node:http`? With a Request made of what came, and its Response is sent. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { NodeRequest } from 'srvx/node'
 import { carryFix } from '../request/fetch.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
 import { NO_FETCH_METHODS } from '../request/fetch-request.ts'
+import { isThenable } from '../request/thenable.ts'
+import { bridgedRequest } from './bridged-request.ts'
+import { makeBodiesLate } from './late-body.ts'
 import { sendResponse } from './send-response.ts'
 
 export type FetchHandler = (
@@ -12,25 +14,35 @@ export type FetchHandler = (
   platform: { incoming: IncomingMessage; outgoing: ServerResponse },
 ) => unknown
 
+/** How it is to be called. */
+export interface BridgeOptions {
+  /** Leave the global class of Responses as it is. @default false */
+  readonly nativeResponse?: boolean
+}
+
 /**
  * Calls a Fetch handler with a Request made from the Node request, as it stands after `proxyFix`: so it shows
  * the client without any work of its own. The second argument is the one that Hono's Node adapter passes.
  */
-export function bridge(handler: FetchHandler): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
-  return async (incoming, outgoing) => {
+export function bridge(
+  handler: FetchHandler,
+  { nativeResponse = false }: BridgeOptions = {},
+): (incoming: IncomingMessage, outgoing: ServerResponse) => unknown {
+  if (!nativeResponse) makeBodiesLate()
+  return (incoming, outgoing) => {
     if (incoming.method !== undefined && NO_FETCH_METHODS.has(incoming.method)) {
       outgoing.writeHead(501, { 'content-type': 'text/plain; charset=utf-8' }).end('Not implemented.\n')
-      return
+      return undefined
     }
-    const request = carryFix(incoming, new NodeRequest({ req: incoming, res: outgoing }))
-    const response = await handler(request, { incoming, outgoing })
-    if (!isFetchResponse(response)) {
-      const hint =
-        typeof response === 'function'
-          ? 'is it a factory? Then call it, as in app.js:NAME().'
-          : 'did you forget return?'
-      throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: ${hint}`)
-    }
-    await sendResponse(outgoing, response)
+    const request = carryFix(incoming, bridgedRequest(incoming, outgoing))
+    const result = handler(request, { incoming, outgoing })
+    return isThenable(result) ? result.then((response) => send(outgoing, response)) : send(outgoing, result)
   }
+}
+
+function send(outgoing: ServerResponse, response: unknown): void | Promise<void> {
+  if (isFetchResponse(response)) return sendResponse(outgoing, response)
+  const hint =
+    typeof response === 'function' ? 'is it a factory? Then call it, as in app.js:NAME().' : 'did you forget return?'
+  throw new TypeError(`The Fetch handler gave back ${typeof response}, not a Response: ${hint}`)
 }

@@ -148,8 +148,9 @@ interface Entrances {
 }
 
 /** How requests and upgrades come into an app. */
-function entrancesOf(app: App, policy: TrustPolicy | undefined, { mounts }: CheckedOptions): Entrances {
-  const { request, upgrade } = plainEntrancesOf(app)
+function entrancesOf(app: App, policy: TrustPolicy | undefined, options: CheckedOptions): Entrances {
+  const { mounts } = options
+  const { request, upgrade } = plainEntrancesOf(app, options)
   const withFiles = mounts.length === 0 ? request : staticFiles(mounts, request)
   if (policy === undefined) return { request: withFiles, upgrade }
   return { request: proxyFix(withFiles, policy), upgrade: upgrade && proxyFix(upgrade, policy) }
@@ -165,7 +166,7 @@ function isOfHttp1(app: App): boolean {
   )
 }
 
-function plainEntrancesOf(app: App): Entrances {
+function plainEntrancesOf(app: App, options: CheckedOptions): Entrances {
   checkApp(app)
   if (isHttpServer(app)) {
     const server = app
@@ -176,8 +177,8 @@ function plainEntrancesOf(app: App): Entrances {
     }
   }
   const { upgrade } = app as { readonly upgrade?: unknown }
-  if (typeof upgrade !== 'function') return { request: nodeListener(app) }
-  return { request: nodeListener(app), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
+  if (typeof upgrade !== 'function') return { request: nodeListener(app, options) }
+  return { request: nodeListener(app, options), upgrade: (...args) => Reflect.apply(upgrade, app, args) as unknown }
 }
 
 /** What an upgrade throws or rejects ends its connection, and nothing else. */

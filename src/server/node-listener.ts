@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
-import type { FetchHandler } from './bridge.ts'
+import type { BridgeOptions, FetchHandler } from './bridge.ts'
 import { answerInstead, cutShort, forgetHead, isGone } from './last-answer.ts'
 import { node } from './node.ts'
 
@@ -18,15 +18,16 @@ export type NodeListener = (req: IncomingMessage, res: ServerResponse) => unknow
  * The listener for an app. A function with fewer than two parameters is a Fetch handler, one with two or
  * more a Node listener; an object with a `fetch` method says it without counting.
  */
-export function nodeListener(app: CallableHandler): NodeListener {
-  if (isFetchObject(app)) return fetchListener((...args) => Reflect.apply(app.fetch, app, args))
-  return app.length < 2 ? fetchListener(app as unknown as FetchHandler) : (app as unknown as NodeListener)
+export function nodeListener(app: CallableHandler, options: BridgeOptions = {}): NodeListener {
+  if (isFetchObject(app))
+    return fetchListener((request, platform) => Reflect.apply(app.fetch, app, [request, platform]), options)
+  return app.length < 2 ? fetchListener(app as unknown as FetchHandler, options) : (app as unknown as NodeListener)
 }
 
 /** The listener for a Fetch handler. The bridge is loaded when there is one: Node listeners do without, and start sooner. */
-function fetchListener(handler: FetchHandler): NodeListener {
+function fetchListener(handler: FetchHandler, options: BridgeOptions): NodeListener {
   let listener: NodeListener | undefined
-  const loading = import('./bridge.ts').then(({ bridge }) => (listener = bridge(handler)))
+  const loading = import('./bridge.ts').then(({ bridge }) => (listener = bridge(handler, options)))
   return (incoming, outgoing) =>
     listener === undefined ? loading.then((loaded) => loaded(incoming, outgoing)) : listener(incoming, outgoing)
 }

@@ -9,7 +9,8 @@ import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
 import { letGo } from '../request/streams.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
-import { headersLeftOut } from './headers-left-out.ts'
+import { headerLines } from './headers-left-out.ts'
+import { type BodySource, takeBody } from './late-body.ts'
 
 /** Bytes up to which copying a body into the text of its head is cheaper than handing the system two pieces: by 3 us. */
 const SMALL = 4096
@@ -20,30 +21,49 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>
 type Part = Awaited<ReturnType<Reader['read']>>
 
 /**
- * Sends it, no faster than it is taken. A body that nobody takes any more is cancelled.
+ * Sends it, no faster than it is taken; at once, where nothing has to be waited for. A body that nobody takes any more is
+ * cancelled.
  * @throws what its body failed with, whether the head was sent by then or not.
  */
-export async function sendResponse(outgoing: ServerResponse, response: Response): Promise<void> {
+export function sendResponse(outgoing: ServerResponse, response: Response): void | Promise<void> {
   // Node would send 200 in its place over HTTP/2.
   if (response.status === 0) throw new TypeError('The Fetch handler gave back a network error, as Response.error() is.')
-  if ('_toNodeResponse' in response) {
-    await sendNodeResponse(outgoing, response) // of srvx, which still knows what it was made of
-    if (outgoing.errored) throw outgoing.errored
-    return
-  }
+  if ('_toNodeResponse' in response) return sendOfSrvx(outgoing, response)
+  const source = takeBody(response)
+  if (source !== undefined) return sendSource(outgoing, response, source)
   const { body } = response
-  if (body === null || outgoing.req.method === 'HEAD' || isGone(outgoing)) {
-    letGo(body)
-    writeHead(outgoing, response)
-    outgoing.end()
-    return
-  }
+  if (body !== null && outgoing.req.method !== 'HEAD' && !isGone(outgoing)) return sendBody(outgoing, response, body)
+  letGo(body)
+  writeHead(outgoing, response)
+  outgoing.end()
+}
+
+/** One that still knows what it was made of, as ours do. */
+async function sendOfSrvx(outgoing: ServerResponse, response: Response): Promise<void> {
+  await sendNodeResponse(outgoing, response)
+  if (outgoing.errored) throw outgoing.errored
+}
+
+function sendSource(outgoing: ServerResponse, response: Response, source: BodySource): void {
+  if (typeof source !== 'string') return sendWhole(outgoing, response, source, true)
+  const length = Buffer.byteLength(source)
+  if (length !== source.length || isHttp2(outgoing)) return sendWhole(outgoing, response, Buffer.from(source), true)
+  writeHead(outgoing, response, length, true)
+  if (outgoing.req.method === 'HEAD') outgoing.end()
+  else outgoing.end(source, 'latin1') // as it is ASCII: Node writes the head in the encoding of the text behind it
+}
+
+async function sendBody(
+  outgoing: ServerResponse,
+  response: Response,
+  body: NonNullable<Response['body']>,
+): Promise<void> {
   const reader = body.getReader() as Reader
   const first = reader.read()
   const second = first.then((part) => (part.done ? part : reader.read()))
   const isWhole = await endsAtOnce(second)
   const { value = NOTHING } = isWhole ? await first : {}
-  if (isWhole && value instanceof Uint8Array) sendWhole(outgoing, response, value)
+  if (isWhole && value instanceof Uint8Array) sendWhole(outgoing, response, value, false)
   else await sendParts(outgoing, response, reader, [first, second])
 }
 
@@ -51,13 +71,15 @@ export async function sendResponse(outgoing: ServerResponse, response: Response)
 async function endsAtOnce(part: Promise<Part>): Promise<boolean> {
   let isEnd = false
   part.then(({ done }) => (isEnd = done)).catch(() => undefined)
-  await new Promise<void>((resolve) => process.nextTick(resolve)) // after all promises that wait for nothing else
+  await undefined // from the turn of a promise, a tick comes after all promises that wait for nothing else
+  await new Promise<void>((resolve) => process.nextTick(resolve))
   return isEnd
 }
 
-function sendWhole(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
-  writeHead(outgoing, response, body.length)
-  if (body.length > SMALL || isHttp2(outgoing)) outgoing.end(body)
+function sendWhole(outgoing: ServerResponse, response: Response, body: Uint8Array, isMade: boolean): void {
+  writeHead(outgoing, response, body.length, isMade)
+  if (outgoing.req.method === 'HEAD') outgoing.end()
+  else if (body.length > SMALL || isHttp2(outgoing)) outgoing.end(body)
   else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1')
 }
 
@@ -107,21 +129,22 @@ async function sooner(promise: Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** @param length Of the body, where it is known; the Response may tell it by itself. */
-function writeHead(outgoing: ServerResponse, response: Response, length?: number): void {
+/**
+ * @param length Of the body, where it is known; the Response may tell it by itself.
+ * @param isMade Whether the app has made the Response, and not `fetch`.
+ */
+function writeHead(outgoing: ServerResponse, response: Response, length?: number, isMade = false): void {
   if (outgoing.headersSent) return
-  const { status, statusText, headers } = response
-  const leftOut = headersLeftOut(response, isHttp2(outgoing))
-  const lines: string[] = []
-  let isFramed = length === undefined
-  for (const [name, value] of headers) {
-    if (leftOut.has(name)) continue
-    lines.push(name, value)
-    if (name === 'content-length' || name === 'transfer-encoding') isFramed = true
-  }
-  if (!isFramed) lines.push('content-length', String(length))
+  const { status, statusText } = response
+  const lines = headerLines(response, isHttp2(outgoing), isMade)
+  if (length !== undefined && !isFramed(lines)) lines.push('content-length', String(length))
   if (isHttp2(outgoing)) outgoing.writeHead(status, lines)
   else outgoing.writeHead(status, statusText, lines)
+}
+
+function isFramed(lines: readonly string[]): boolean {
+  for (let index = 0; index < lines.length; index += 2) if (lines[index] === 'content-length') return true
+  return false
 }
 
 async function roomIn(outgoing: ServerResponse): Promise<void> {

@@ -49,6 +49,7 @@ export interface Settings {
   readonly cert?: string
   readonly key?: string
   readonly http2?: boolean
+  readonly nativeResponse?: boolean
   readonly proxyProtocol?: readonly string[]
   readonly accessLog?: string
   readonly accessLogFormat?: string
@@ -136,6 +137,12 @@ export const SETTINGS: readonly Setting[] = [
     value: 'PATH',
     group: WHERE,
     help: 'with --dev: a file or a folder to watch beside the code, whatever is in it; more than once for several',
+  },
+  {
+    name: 'nativeResponse',
+    kind: 'flag',
+    group: WHERE,
+    help: 'leave the global Response as Node has it, which makes answers of Fetch handlers slower',
   },
   {
     name: 'workers',

@@ -33,7 +33,7 @@ export function bun(argument: object, request: Request): PlatformArgument | unde
 const ROUTE_FIELDS = ['params', 'cookies'] as const
 
 /** Shows what a route has on a Request made from its request: the same jar, as Bun sends what is put into that one. */
-export function carryRoute(from: Request, to: Request): void {
+export function carryRoute(from: object, to: Request): void {
   for (const name of ROUTE_FIELDS) {
     if (!(name in from) || name in to) continue
     const get = (): unknown => (from as { [name in (typeof ROUTE_FIELDS)[number]]?: unknown })[name]

@@ -63,6 +63,7 @@ const EXAMPLES: Readonly<Record<Exclude<SettingName, 'app' | 'config' | 'chdir' 
   cert: { text: 'adhoc', value: 'adhoc' },
   key: { text: 'key.pem', value: 'key.pem', beside: { cert: 'cert.pem' } },
   http2: { text: 'true', value: true },
+  nativeResponse: { text: 'true', value: true },
   proxyProtocol: { text: '10.0.0.5', value: ['10.0.0.5'] },
   accessLog: { text: '-', value: '-' },
   accessLogFormat: { text: 'json', value: 'json', beside: { accessLog: '-' } },

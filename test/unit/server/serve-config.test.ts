@@ -21,6 +21,7 @@ const EVERY: Required<ServeConfig> = {
   cert: 'cert.pem',
   key: 'key.pem',
   http2: true,
+  nativeResponse: true,
   proxyProtocol: '10.0.0.0/8',
   proxyFix: { xFor: 1 },
   accessLog: '-',

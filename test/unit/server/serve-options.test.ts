@@ -276,6 +276,7 @@ describe('what cannot be', () => {
     ['a request shorter than its head', { headersTimeout: 10, requestTimeout: 5 }, 'cannot be shorter'],
     ['HTTP/2 without TLS', { http2: true }, 'needs TLS'],
     ['http2 in words', { http2: 'yes' }, 'http2 must be true or false'],
+    ['nativeResponse in words', { nativeResponse: 'yes' }, 'nativeResponse must be true or false'],
     ['TLS in words', { tls: 'yes' }, "'adhoc'"],
     ['a log as text', { accessLog: 'access.log' }, 'accessLog must be an object'],
     ['a format that is none', { accessLog: { format: '%(nothing)s' } }, 'nothing'],
