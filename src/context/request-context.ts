@@ -240,14 +240,15 @@ function applyAll(
   const [call, ...others] = calls
   if (call === undefined) return first
   const before = withOwnHeaders(first)
+  const release = (): void => letGo(before.body, before.headers.get('content-type'))
   const fault = (error: unknown): never => {
-    letGo(before.body)
+    release()
     throw error
   }
   const proceed = (result: unknown): Response | PromiseLike<Response> => {
     const after = given(result) ?? before
     // The other may be made of this one's body, and read that late.
-    if (after.body !== before.body) scope.needExchange().addTeardown(() => letGo(before.body), scope)
+    if (after.body !== before.body) scope.needExchange().addTeardown(release, scope)
     return applyAll(others, after, scope)
   }
   try {

@@ -125,8 +125,13 @@ function enterAndEmit(emitter: Emitter, scope: EmitterScope, inner: Emit, args: 
   return runIn(scope, Reflect.apply, inner, emitter, args) as boolean
 }
 
-/** What tells by `false` that nobody has listened. Domains and telemetry may put another in its place, which wants to be called. */
-const nodesEmit: unknown = EventEmitter.prototype.emit
+/**
+ * Node's own, which tells by `false` that nobody has listened. What domains and telemetry have put in its place, whose text is
+ * another, wants to be called.
+ */
+const nodesEmit = String(EventEmitter.prototype.emit).includes('kErrorMonitor')
+  ? EventEmitter.prototype.emit
+  : undefined
 
 function callingBack(find: (response: Writable) => Send): Send {
   return function send(...args) {

@@ -104,7 +104,7 @@ export function answerOnResponse(
   res.writeHead(status, record)
   if (!(body instanceof ReadableStream)) return void res.end(body ?? undefined)
   if (!isHead) return pump(body, res)
-  letGo(body)
+  letGo(body, String(record['content-type'] ?? ''))
   return void res.end()
 }
 

@@ -41,7 +41,7 @@ export function remake(request: Request, { url: text, changes, isHost, method }:
     if (value === undefined) made.headers.delete(name)
     else made.headers.set(name, value)
   }
-  ;(request as Followed)[SUCCESSOR] = made
+  follow(request, made)
   return made
 }
 
@@ -51,24 +51,45 @@ function isHttps(url: string): boolean {
 
 const SUCCESSOR = Symbol('successor')
 
-/** A Request that another was made of. A property, as a WeakMap of so many that soon go takes 5 us a request. */
+/** What was made of a Request. */
+interface Succession {
+  readonly of: Request
+  readonly made: Request
+}
+
+/** A Request that another was made of. */
 interface Followed {
-  [SUCCESSOR]?: Request
+  [SUCCESSOR]?: Succession
+}
+
+/** Those of Requests that cannot be written on, and of several that are proxies of one. */
+const successors = new WeakMap<Request, Request>()
+
+/** On the Request itself, as a WeakMap of so many that soon go takes 5 us a request. */
+function follow(request: Request & Followed, made: Request): void {
+  const other = request[SUCCESSOR]
+  if (other !== undefined && other.of !== request) successors.set(other.of, other.made)
+  const value = { of: request, made }
+  const isDefined = Reflect.defineProperty(request, SUCCESSOR, { value, configurable: true })
+  if (!isDefined || request[SUCCESSOR] !== value) successors.set(request, made)
 }
 
 /** The last Request that was made of this one to show something else; the same one, if none was. */
 export function latestOf(request: Request): Request {
-  let latest = request
-  for (let next = (latest as Followed)[SUCCESSOR]; next !== undefined; next = (latest as Followed)[SUCCESSOR])
-    latest = next
-  return latest
+  const next = successorOf(request)
+  return next === undefined ? request : latestOf(next)
+}
+
+function successorOf(request: Request & Followed): Request | undefined {
+  const noted = request[SUCCESSOR]
+  return noted?.of === request ? noted.made : successors.get(request)
 }
 
 function withMethod(request: Request, method: string): Request {
   if (request.body === null || (method !== 'GET' && method !== 'HEAD')) return new Request(request, { method })
   // They have no body in Fetch; `cf` is what Workers keep beside it.
   const { url, headers, signal } = request
-  letGo(request.body)
+  letGo(request.body, headers.get('content-type'))
   const made = new Request(url, { method, headers, signal, ...('cf' in request && { cf: request.cf }) } as RequestInit)
   for (const name of ['content-length', 'content-type', 'transfer-encoding']) made.headers.delete(name)
   return made

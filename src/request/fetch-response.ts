@@ -29,7 +29,7 @@ export function rewriteFetchResponse(response: Response, act: (response: Rewrita
   try {
     act(head)
   } catch (error) {
-    letGo(response.body)
+    letGo(response.body, response.headers.get('content-type'))
     throw error
   }
   return head.response()
@@ -63,7 +63,7 @@ class FetchHead implements RewritableResponse {
     const copy = headers.copy ?? copyHeaders(raw)
     if (isOther && hasNoBody) {
       for (const name of ['content-length', 'transfer-encoding']) copy.delete(name)
-      letGo(raw.body)
+      letGo(raw.body, raw.headers.get('content-type'))
     }
     return new Response(hasNoBody ? null : raw.body, {
       status,

@@ -192,7 +192,8 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
   const done = rewriteLines(req, decision, rules)
   for (const name in headers) {
     const rule = rules.find(name)
-    if (rule === undefined || (rule.bit & done) !== 0) continue
+    // Node's own names are in lower case; an adapter's may be as they were typed.
+    if (rule === undefined || ((rule.bit & done) !== 0 && name === rule.name)) continue
     const value = joined(headers[name]) ?? ''
     const after = rules.valueAfter(rule, value, decision)
     if (after === undefined) delete headers[name]

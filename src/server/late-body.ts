@@ -8,6 +8,11 @@
  * what it was made of.
  */
 
+import { types } from 'node:util'
+
+/** Leads from whatever shows the properties of a late Response to itself. */
+const SELF: unique symbol = Symbol('late')
+
 /** What a body is made of. */
 export type BodySource = string | Uint8Array<ArrayBuffer>
 
@@ -79,6 +84,9 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
   // oxlint-disable-next-line typescript/unbound-method -- they are applied to headers
   const { has, append } = Headers.prototype
 
+  /** Node 20 keeps what a Response is under symbols, so that a Proxy of one, and what inherits from it, is one as well. */
+  const showsThrough = isReadable(Object.create(new Native(null)) as Response)
+
   class LateResponse extends Native {
     /** `undefined` when it was taken, or has gone into the whole. */
     #source: BodySource | undefined
@@ -87,6 +95,7 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
 
     constructor(source: BodySource, init: ResponseInit | undefined, type: string | undefined) {
       super(null, init)
+      if (showsThrough) define(this, SELF, { value: this })
       if (BODILESS.has(Reflect.apply(statusOf, this, []))) void new Native(source, init) // throws
       this.#source = source
       if (type === undefined) return
@@ -102,14 +111,22 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
       return source
     }
 
+    /** The late one that this is, or leads to. */
+    static #find(value: unknown): LateResponse | undefined {
+      if (!isObject(value)) return undefined
+      if (#source in value) return value
+      return showsThrough ? (value as { [SELF]?: LateResponse })[SELF] : undefined
+    }
+
     static isUnasked(value: unknown): boolean {
-      return isObject(value) && #source in value && value.#source !== undefined
+      const late = LateResponse.#find(value)
+      return late !== undefined && late.#source !== undefined
     }
 
     /** Whose body is to be read: that of the whole, for one of these. */
     static withBody(value: unknown): unknown {
-      if (!isObject(value) || !(#source in value)) return value
-      return (value.#whole ??= value.#makeWhole())
+      const late = LateResponse.#find(value)
+      return late === undefined ? value : (late.#whole ??= late.#makeWhole())
     }
 
     /** The same, with the headers as they are by now: a clone has them, and a Blob or a form is what they say. */
@@ -138,14 +155,16 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
       // Node 20 would take 2.5 us more for an object whose class is a Proxy.
       const made = newTarget === Late ? target : newTarget
       const body = args[0]
+      // A spy or an instrumentation that is undone puts back what there was before ours.
+      if (!areOurs()) return Reflect.construct(target, args, made) as Response
       if (typeof body === 'string')
         return Reflect.construct(LateResponse, [body, args[1], 'text/plain;charset=UTF-8'], made) as Response
       if (isBytes(body)) return Reflect.construct(LateResponse, [new Uint8Array(body), args[1]], made) as Response
       return Reflect.construct(target, args, made) as Response
     },
   })
-  for (const name of Reflect.ownKeys(prototype)) {
-    if (OF_HEAD.has(name)) continue
+  const members = Reflect.ownKeys(prototype).filter((name) => !OF_HEAD.has(name))
+  for (const name of members) {
     const withWhat = getterOf(prototype, name) === undefined ? LateResponse.withHeaders : LateResponse.withBody
     change(prototype, name, (member, self, args) => Reflect.apply(member, withWhat(self), args))
   }
@@ -154,9 +173,10 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
   change(Native, 'json', (json, self, args) => {
     const [data, init] = args as [data?: unknown, init?: ResponseInit | null]
     const text = args.length === 0 || init === null ? undefined : (JSON.stringify(data) as string | undefined)
-    if (text === undefined) return Reflect.apply(json, self, args) // throws
+    if (text === undefined || !areOurs()) return Reflect.apply(json, self, args) // throws where there is no text
     return Reflect.construct(LateResponse, [text, init, 'application/json'], Native)
   })
+  const areOurs = watched(prototype, members)
   define(prototype, 'constructor', { value: Late })
   define(globalThis, 'Response', { value: Late, writable: true })
   return (response) => LateResponse.take(response)
@@ -174,6 +194,18 @@ function change(
     define(object, name, { value: new Proxy(value as AnyFunction, { apply: call }) })
 }
 
+/** Tells whether members of an object are still what they are now. */
+function watched(object: object, names: readonly PropertyKey[]): () => boolean {
+  const members = object as Readonly<Record<PropertyKey, unknown>>
+  const getters = names.flatMap((name) =>
+    getterOf(object, name) === undefined ? [] : [{ name, is: getterOf(object, name) }],
+  )
+  const methods = names.flatMap((name) => (getterOf(object, name) === undefined ? [{ name, is: members[name] }] : []))
+  return () =>
+    methods.every(({ name, is }) => members[name] === is) &&
+    getters.every(({ name, is }) => Reflect.apply(lookUp, object, [name]) === is)
+}
+
 function define(object: object, name: PropertyKey, attributes: PropertyDescriptor): void {
   Object.defineProperty(object, name, attributes)
 }
@@ -188,11 +220,20 @@ function getterOf(object: object, name: PropertyKey): AnyFunction | undefined {
 
 /** Bytes that a body can be made of on every Node: they are copied, as the app may go on to write in them. */
 function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && value.length > 0 && isOfFixedSize(value.buffer)
+  return types.isUint8Array(value) && value.length > 0 && isOfFixedSize(value.buffer)
 }
 
 function isOfFixedSize(buffer: ArrayBufferLike & { readonly resizable?: boolean }): boolean {
   return buffer instanceof ArrayBuffer && buffer.resizable !== true // Node 20 takes no other
+}
+
+/** Whether the platform takes this for a Response. */
+function isReadable(response: Response): boolean {
+  try {
+    return response.status > 0
+  } catch {
+    return false
+  }
 }
 
 function isObject(value: unknown): value is object {

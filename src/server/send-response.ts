@@ -7,13 +7,16 @@
 
 import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
-import { letGo } from '../request/streams.ts'
+import { letGo, letGoOf } from '../request/streams.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
 import { headerLines } from './headers-left-out.ts'
 import { type BodySource, takeBody } from './late-body.ts'
 
 /** Bytes up to which copying a body into the text of its head is cheaper than handing the system two pieces: by 3 us. */
 const SMALL = 4096
+
+/** Bytes up to which a text is put behind its head: V8 has no texts beyond half a gigabyte. */
+const LARGE = 2 ** 20
 
 const NOTHING = new Uint8Array()
 
@@ -29,11 +32,12 @@ export function sendResponse(outgoing: ServerResponse, response: Response): void
   // Node would send 200 in its place over HTTP/2.
   if (response.status === 0) throw new TypeError('The Fetch handler gave back a network error, as Response.error() is.')
   if ('_toNodeResponse' in response) return sendOfSrvx(outgoing, response)
-  const source = takeBody(response)
+  if (outgoing.writableEnded) return letGo(response.body, response.headers.get('content-type')) // the handler has answered by itself
+  const source = isGone(outgoing) ? undefined : takeBody(response)
   if (source !== undefined) return sendSource(outgoing, response, source)
   const { body } = response
   if (body !== null && outgoing.req.method !== 'HEAD' && !isGone(outgoing)) return sendBody(outgoing, response, body)
-  letGo(body)
+  letGo(body, response.headers.get('content-type'))
   writeHead(outgoing, response)
   outgoing.end()
 }
@@ -47,7 +51,8 @@ async function sendOfSrvx(outgoing: ServerResponse, response: Response): Promise
 function sendSource(outgoing: ServerResponse, response: Response, source: BodySource): void {
   if (typeof source !== 'string') return sendWhole(outgoing, response, source, true)
   const length = Buffer.byteLength(source)
-  if (length !== source.length || isHttp2(outgoing)) return sendWhole(outgoing, response, Buffer.from(source), true)
+  const isText = length === source.length && length <= LARGE && !isHttp2(outgoing)
+  if (!isText) return sendWhole(outgoing, response, Buffer.from(source), true)
   writeHead(outgoing, response, length, true)
   if (outgoing.req.method === 'HEAD') outgoing.end()
   else outgoing.end(source, 'latin1') // as it is ASCII: Node writes the head in the encoding of the text behind it
@@ -93,7 +98,7 @@ async function sendParts(
   let hasLeft = false
   const leave = (): void => {
     hasLeft = true
-    reader.cancel().catch(() => undefined)
+    letGoOf(reader, response.headers.get('content-type'))
   }
   if (isGone(outgoing)) return leave()
   outgoing.once('close', leave)
@@ -137,9 +142,21 @@ function writeHead(outgoing: ServerResponse, response: Response, length?: number
   if (outgoing.headersSent) return
   const { status, statusText } = response
   const lines = headerLines(response, isHttp2(outgoing), isMade)
-  if (length !== undefined && !isFramed(lines)) lines.push('content-length', String(length))
+  if (length !== undefined && !isFramed(lines) && !outgoing.hasHeader('transfer-encoding'))
+    lines.push('content-length', String(length))
   if (isHttp2(outgoing)) outgoing.writeHead(status, lines)
-  else outgoing.writeHead(status, statusText, lines)
+  else outgoing.writeHead(status, statusText, outgoing.getHeaderNames().length === 0 ? lines : cookiesJoined(lines))
+}
+
+/** The lines, all cookies in one: beside headers that were set before, Node 20 sends the last line of each name alone. */
+function cookiesJoined(lines: readonly string[]): (string | string[])[] {
+  const cookies: string[] = []
+  const others: (string | string[])[] = []
+  for (let index = 0; index < lines.length; index += 2) {
+    if (lines[index] === 'set-cookie') cookies.push(lines[index + 1]!)
+    else others.push(lines[index]!, lines[index + 1]!)
+  }
+  return cookies.length === 0 ? others : [...others, 'set-cookie', cookies]
 }
 
 function isFramed(lines: readonly string[]): boolean {

@@ -15,13 +15,20 @@ import { ask } from './wire.ts'
 
 const APP = `
 import { readFileSync } from 'node:fs'
+import { getHeapSpaceStatistics } from 'node:v8'
+import { Worker } from 'node:worker_threads'
 const { version } = JSON.parse(readFileSync(new URL('version.json', import.meta.url), 'utf8'))
 if (version === 'broken') throw new Error('no database')
 if (version === 'gone') process.exit(7)
 export default (req, res) => {
   if (req.url === '/pid') return res.end(String(process.pid))
   if (req.url === '/version') return res.end(version)
-  if (req.url === '/node') return res.end(process.execArgv.join(' '))
+  if (req.url === '/new-space')
+    return res.end(String(getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size))
+  if (req.url === '/thread')
+    return new Worker("require('node:worker_threads').parentPort.postMessage('here')", { eval: true, execArgv: [...process.execArgv] })
+      .on('message', (text) => res.end(text))
+      .on('error', (error) => res.end(String(error)))
   if (req.url === '/crash') process.exit(9)
   if (req.url === '/spin') for (;;);
   if (req.url === '/never') return
@@ -87,17 +94,22 @@ async function begun(target = '/slow', agent = new Agent()): Promise<IncomingMes
 }
 
 describe('memory for new objects', () => {
+  async function newSpace(env: Record<string, string> = {}): Promise<number> {
+    server = await launch(['-b', '127.0.0.1:0', '-w', '1', 'app.js'], { folder, env })
+    return Number(await body('/new-space')) / 2 ** 20
+  }
+
   it('is more than V8 begins with', async () => {
-    await started('-w', '1')
-    expect(await body('/node')).toBe('--min-semi-space-size=16 --max-semi-space-size=32')
+    expect(await newSpace()).toBe(16)
   })
 
   it('is as much as the operator says', async () => {
-    server = await launch(['-b', '127.0.0.1:0', '-w', '1', 'app.js'], {
-      folder,
-      env: { NODE_OPTIONS: '--max-semi-space-size=8' },
-    })
-    expect(await body('/node')).toBe('')
+    expect(await newSpace({ NODE_OPTIONS: '--max-semi-space-size=8' })).toBeLessThan(16)
+  })
+
+  it('does not come into the way of threads that the app starts as it was started itself', async () => {
+    await started('-w', '1')
+    expect(await body('/thread')).toBe('here')
   })
 })
 

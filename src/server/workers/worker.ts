@@ -6,6 +6,7 @@ import { asForHttp } from '../listen.ts'
 import { outliveErrors } from '../outlive.ts'
 import { useAdhocCertificate } from '../tls.ts'
 import type { BootFailure, FromWorker, ToWorker } from './messages.ts'
+import { hideNewSpace } from './new-space.ts'
 
 /** What a worker is made of, once it knows where it serves. */
 export type MakeInstance = (
@@ -20,6 +21,7 @@ export type MakeInstance = (
  */
 export function runWorker(make: MakeInstance, failureOf: (error: unknown) => BootFailure): void {
   let instance: Instance | undefined
+  hideNewSpace()
   process.on('SIGTERM', () => tell({ type: 'retire', reason: 'it was sent SIGTERM' }))
   process.on('SIGUSR1', () => instance?.reopenLogs())
 

@@ -96,3 +96,57 @@ describe('a rewriter inside the context', () => {
     expect(await (await outer(ask())).json()).toBe('nobody')
   })
 })
+
+describe('a Fetch request that is fixed inside the context', () => {
+  /** Who the handler is given, and who the context shows, after a wait. */
+  const app = requestContext(
+    proxyFix(
+      async (given: Request) => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return Response.json([connectionInfo(given).client.address, connection.client.address, request.url])
+      },
+      { xFor: 1, xProto: 1 },
+    ),
+  )
+  const headersOf = (client: string): Headers =>
+    new Headers({ 'x-forwarded-proto': 'https', 'x-forwarded-for': client })
+  const platform = { remoteAddress: '127.0.0.1' }
+  const call = app as unknown as (request: Request, info: object) => Promise<Response>
+
+  it('is told from others that are proxies of the same one', async () => {
+    const base = new Request('http://a.example/batch')
+    const part = (client: string): Request =>
+      new Proxy(base, {
+        get(target, key) {
+          if (key === 'headers') return headersOf(client)
+          const value: unknown = Reflect.get(target, key, target)
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        },
+      })
+    const answers = await Promise.all(['1.1.1.1', '2.2.2.2'].map((client) => call(part(client), platform)))
+    expect(await Promise.all(answers.map((answer) => answer.json()))).toStrictEqual([
+      ['1.1.1.1', '1.1.1.1', 'https://a.example/batch'],
+      ['2.2.2.2', '2.2.2.2', 'https://a.example/batch'],
+    ])
+  })
+
+  it.each<[string, (given: Request) => Request]>([
+    ['frozen', (given) => Object.freeze(given)],
+    ['sealed', (given) => Object.seal(given)],
+    ['a proxy that takes no property', (given) => new Proxy(given, readOnly(given))],
+  ])('may be %s', async (_, guard) => {
+    const given = guard(new Request('http://a.example/', { headers: headersOf('1.1.1.1') }))
+    expect(await (await call(given, platform)).json()).toStrictEqual(['1.1.1.1', '1.1.1.1', 'https://a.example/'])
+  })
+
+  function readOnly(real: Request): ProxyHandler<Request> {
+    return {
+      get(_, key) {
+        const value: unknown = Reflect.get(real, key, real)
+        return typeof value === 'function' ? (value.bind(real) as unknown) : value
+      },
+      defineProperty: () => false,
+      set: () => false,
+    }
+  }
+})

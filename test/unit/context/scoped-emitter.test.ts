@@ -1,9 +1,10 @@
 /** In which scope do callbacks run that Node calls for a connection? In that of the request that gave them. */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { EventEmitter } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type net from 'node:net'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { g, isBound, onTeardown, request, requestContext, unwrap } from '../../../src/context/index.ts'
 import { RequestScope } from '../../../src/context/request-scope.ts'
 import { close, exchange, listen, requestText } from '../../fixtures/raw-http.ts'
@@ -137,6 +138,36 @@ describe('a request that is entered again where its scope was lost', () => {
     await exchange(port, requestText('GET /1 HTTP/1.1', 'Host: a', 'Connection: close'))
     await exchange(port, requestText('GET /2 HTTP/1.1', 'Host: a', 'Connection: close'))
     expect(users).toStrictEqual([undefined, undefined])
+  })
+})
+
+describe('an emit that telemetry has put in place of Node’s', () => {
+  it.each(['before', 'after'])('hears all events, %s this was loaded', async (when) => {
+    const { emit } = EventEmitter.prototype
+    onTestFinished(() => void (EventEmitter.prototype.emit = emit))
+    const heard: unknown[] = []
+    let watched: ServerResponse | undefined
+    const patch = (): void => {
+      EventEmitter.prototype.emit = function (event, ...args) {
+        if ((this as unknown) === watched) heard.push(event)
+        return Reflect.apply(emit, this, [event, ...args]) as boolean
+      }
+    }
+    vi.resetModules()
+    if (when === 'before') patch()
+    const fresh = await import('../../../src/context/index.ts')
+    if (when === 'after') patch()
+    const over = deferred()
+    const port = await start(
+      fresh.requestContext((_req: IncomingMessage, res: ServerResponse) => {
+        watched = res
+        fresh.onTeardown(() => over.resolve())
+        res.end('x')
+      }),
+    )
+    await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
+    await over.promise
+    expect(heard).toStrictEqual(['prefinish', 'finish', 'close'])
   })
 })
 

@@ -362,6 +362,30 @@ describe('the host', () => {
   })
 })
 
+describe('names of headers that an adapter has not put in lower case', () => {
+  it('hold what was decided all the same', async () => {
+    const options = { xFor: 1, xProto: 1 }
+    const app = proxyFix((req: IncomingMessage) => ({ ...req.headers }), options)
+    const sent = { 'X-Forwarded-For': '6.6.6.6, 1.2.3.4', 'X-Real-IP': '6.6.6.6', Host: 'a.example' }
+    const headers: Record<string, string> = {
+      ...sent,
+      'x-forwarded-for': sent['X-Forwarded-For'],
+      'x-real-ip': sent['X-Real-IP'],
+      host: sent.Host,
+    }
+    const socket = { remoteAddress: '10.0.0.1', remotePort: 1 }
+    const req = { headers, rawHeaders: Object.entries(sent).flat(), socket, method: 'GET', url: '/' }
+    expect(app(req as never)).toEqual({
+      'X-Forwarded-For': '1.2.3.4',
+      'X-Real-IP': '1.2.3.4',
+      Host: 'a.example',
+      'x-forwarded-for': '1.2.3.4',
+      'x-real-ip': '1.2.3.4',
+      host: 'a.example',
+    })
+  })
+})
+
 describe('the request target', () => {
   // RFC 9112 §3.2.2: what stands before the path is the client's own word on what the decision has settled.
   it.each([

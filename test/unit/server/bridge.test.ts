@@ -1,6 +1,7 @@
 /** Fetch handlers over the bridge: what goes over the wire is the same, whenever the body of a Response is made. */
 
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { text } from 'node:stream/consumers'
 import { createServerAdapter } from '@whatwg-node/server'
@@ -242,6 +243,84 @@ describe('a Fetch handler', () => {
     expect(await overHttp1(() => new Response('Grüße'), {}, 'HEAD')).toMatch(/\r\ncontent-length: 7\r\n/)
   })
 })
+
+describe('an answer', () => {
+  const cookies = (): Response =>
+    new Response('a', {
+      headers: [
+        ['set-cookie', 'a=1'],
+        ['set-cookie', 'b=2'],
+      ],
+    })
+
+  it('has all of its cookies beside headers that the handler has set on Node’s response', async () => {
+    const server = await serve(
+      {
+        fetch: (_request: Request, { outgoing }: Platform) => {
+          outgoing.setHeader('x-id', '1')
+          return cookies()
+        },
+      },
+      { bind: '127.0.0.1:0' },
+    )
+    onTestFinished(() => server.close({ timeout: 0 }))
+    const { headers } = await fetch(server.url)
+    expect([headers.getSetCookie(), headers.get('x-id')]).toEqual([['a=1', 'b=2'], '1'])
+  })
+
+  it('has no length beside a framing that the handler has set', async () => {
+    const server = await serve(
+      {
+        fetch: (_request: Request, { outgoing }: Platform) => {
+          outgoing.setHeader('transfer-encoding', 'chunked')
+          return new Response('abc')
+        },
+      },
+      { bind: '127.0.0.1:0' },
+    )
+    onTestFinished(() => server.close({ timeout: 0 }))
+    const response = await fetch(server.url)
+    expect([response.headers.get('content-length'), await response.text()]).toEqual([null, 'abc'])
+  })
+
+  it('that the handler has sent by itself is not complained of when it gives a Response as well', async () => {
+    const server = await serve(
+      {
+        fetch: (_request: Request, { outgoing }: Platform) => {
+          outgoing.end('own')
+          return new Response('other')
+        },
+      },
+      { bind: '127.0.0.1:0' },
+    )
+    onTestFinished(() => server.close({ timeout: 0 }))
+    expect(await (await fetch(server.url)).text()).toBe('own')
+    expect(errors).not.toHaveBeenCalled()
+  })
+
+  it('of a form that nobody takes does not end the process', async () => {
+    const uncaught: unknown[] = []
+    const note = (error: unknown): void => void uncaught.push(error)
+    process.on('uncaughtException', note).on('unhandledRejection', note)
+    onTestFinished(() => void process.off('uncaughtException', note).off('unhandledRejection', note))
+    const form = new FormData()
+    form.set('a', 'b')
+    form.set('file', new Blob(['x'.repeat(2 ** 20)]))
+    const { url } = await started(() => new Response(form))
+    expect((await fetch(url, { method: 'HEAD' })).status).toBe(200)
+    const controller = new AbortController()
+    const gone = await fetch(url, { signal: controller.signal })
+    controller.abort()
+    await gone.text().catch(() => undefined)
+    expect(await (await fetch(url)).text()).toContain('name="a"')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(uncaught).toEqual([])
+  })
+})
+
+interface Platform {
+  readonly outgoing: ServerResponse
+}
 
 describe('the Request of a Fetch handler', () => {
   const FORWARDED = {

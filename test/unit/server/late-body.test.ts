@@ -124,6 +124,11 @@ const INITS: Record<string, () => unknown> = {
 
 /** What is done with a Response of a text. */
 const USES: Record<string, (response: Response) => unknown> = {
+  'text of a Proxy of it': (response) =>
+    new Proxy(response, { get: (of, key, shown) => Reflect.get(of, key, shown) }).text(),
+  'clone of a Proxy of it': async (response) => await new Proxy(response, {}).clone().text(),
+  'text of what inherits from it': (response) => (Object.create(response) as Response).text(),
+  'use of what inherits from it': (response) => (Object.create(response) as Response).bodyUsed,
   text: (response) => response.text(),
   json: (response) => response.json(),
   arrayBuffer: async (response) => [...new Uint8Array(await response.arrayBuffer())],
@@ -488,6 +493,32 @@ describe('takeBody', () => {
     class Page extends Response {}
     expect(takeBody(new Page('a'))).toBe('a')
   })
+})
+
+describe('what has wrapped a member before, and takes its wrapper away again', () => {
+  const MEMBERS = ['body', 'text', 'json', 'clone'] as const
+  it.each(MEMBERS)('%s, leaves Responses with their bodies', async (name) => {
+    vi.resetModules()
+    const { makeBodiesLate: makeLate, takeBody: takeOwn } = await import('../../../src/server/late-body.ts')
+    const before = Object.getOwnPropertyDescriptor(Native.prototype, name)!
+    Object.defineProperty(Native.prototype, name, wrapped(before))
+    makeLate()
+    expect(takeOwn(new Response('a'))).toBe('a')
+    Object.defineProperty(Native.prototype, name, before)
+    const response = new Response('{"a":1}')
+    expect(takeOwn(response)).toBeUndefined()
+    expect([await response.clone().text(), await response.clone().json(), response.body === null]).toEqual([
+      '{"a":1}',
+      { a: 1 },
+      false,
+    ])
+    expect(await Response.json(1).text()).toBe('1')
+  })
+
+  function wrapped({ get, value, ...others }: PropertyDescriptor): PropertyDescriptor {
+    if (get === undefined) return { ...others, value: new Proxy(value as () => unknown, {}) }
+    return { ...others, get: new Proxy(get, {}) }
+  }
 })
 
 describe('two copies of the package in one process', () => {
