@@ -15,11 +15,11 @@ import { ask } from './wire.ts'
 
 const APP = `
 import { readFileSync } from 'node:fs'
-import { getHeapSpaceStatistics } from 'node:v8'
-import { Worker } from 'node:worker_threads'
 const { version } = JSON.parse(readFileSync(new URL('version.json', import.meta.url), 'utf8'))
 if (version === 'broken') throw new Error('no database')
 if (version === 'gone') process.exit(7)
+import { getHeapSpaceStatistics } from 'node:v8'
+import { Worker } from 'node:worker_threads'
 export default (req, res) => {
   if (req.url === '/pid') return res.end(String(process.pid))
   if (req.url === '/version') return res.end(version)
