@@ -6,7 +6,6 @@
  * Assignments, as a property that does not show in `Object.keys` would cost ten times as much.
  */
 
-import { EventEmitter } from 'node:events'
 import { canLearnFrom, type Heard, isHeard, learnFrom } from './nodes-own.ts'
 import { currentScope, runIn, type Scope } from './scope.ts'
 
@@ -111,7 +110,7 @@ function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
     try {
       // Most events have no listeners: Node would look once more, and tell the same.
       if (isHeard(this, event)) return enterAndEmit(this, scope, inner, args)
-      return inner === nodesEmit ? false : Reflect.apply(inner, this, args)
+      return isNodesEmit(inner) ? false : Reflect.apply(inner, this, args)
     } finally {
       if (learns) learnFrom(scope.request)
       if (event === 'close' && this === scope.response) scope.end()
@@ -125,13 +124,20 @@ function enterAndEmit(emitter: Emitter, scope: EmitterScope, inner: Emit, args: 
   return runIn(scope, Reflect.apply, inner, emitter, args) as boolean
 }
 
+let lastEmit: Emit | undefined
+let isLastNodes = false
+
 /**
- * Node's own, which tells by `false` that nobody has listened. What domains and telemetry have put in its place, whose text is
- * another, wants to be called.
+ * Whether this is Node's own, which tells by `false` that nobody has listened. What domains and telemetry have put in its place,
+ * whose text is another, wants to be called.
  */
-const nodesEmit = String(EventEmitter.prototype.emit).includes('kErrorMonitor')
-  ? EventEmitter.prototype.emit
-  : undefined
+function isNodesEmit(emit: Emit): boolean {
+  if (emit !== lastEmit) {
+    lastEmit = emit
+    isLastNodes = String(emit).includes('kErrorMonitor')
+  }
+  return isLastNodes
+}
 
 function callingBack(find: (response: Writable) => Send): Send {
   return function send(...args) {

@@ -81,7 +81,6 @@ function install(Native: ResponseClass): (response: Response) => BodySource | un
   const statusOf = getterOf(prototype, 'status') as (this: Response) => number
   const statusTextOf = getterOf(prototype, 'statusText') as (this: Response) => string
   const headersOf = getterOf(prototype, 'headers') as (this: Response) => Headers
-  // oxlint-disable-next-line typescript/unbound-method -- they are applied to headers
   const { has, append } = Headers.prototype
 
   /** Node 20 keeps what a Response is under symbols, so that a Proxy of one, and what inherits from it, is one as well. */

@@ -152,6 +152,9 @@ describe.each([
     await server.wrote('blocked')
     const streams = TARGETS.map((target) => session.request({ ':path': target }))
     const goneAway = once(session, 'goaway')
+    // They are on their way, and no longer with the client alone.
+    await Promise.all(streams.map(async (stream) => stream.pending && (await once(stream, 'ready'))))
+    await new Promise((resolve) => setImmediate(resolve))
     server.signal('SIGTERM')
     writeFileSync(join(folder, 'go'), '')
     const answers = await Promise.all([blocking, ...streams].map((stream) => text(stream)))

@@ -68,7 +68,7 @@ const BODIES: Record<string, () => unknown> = {
   'an ArrayBuffer': () => bytes('Hello').buffer,
   'a DataView': () => new DataView(bytes('Hello').buffer),
   'numbers of two bytes': () => new Uint16Array([65, 66]),
-  'a String object': () => new String('Hello'), // oxlint-disable-line no-new-wrappers -- it is no text
+  'a String object': () => new String('Hello'),
   'a number': () => 42,
   'a symbol': () => Symbol('s'),
   'an object': () => ({ a: 1 }),
