@@ -77,9 +77,17 @@ interface NamedRule extends HeaderRule {
 }
 
 let bits = 0
-function named(spelt: string, tells: Told, kind: HeaderRule['kind']): NamedRule {
+function nextBit(): number {
+  return 1 << bits++
+}
+function named(
+  spelt: string,
+  tells: Told,
+  kind: HeaderRule['kind'],
+  bit: number = tells === 'nothing' ? 0 : nextBit(),
+): NamedRule {
   const [name] = Object.keys({ [spelt.toLowerCase()]: kind }) // a key is interned: equal ones are compared by address
-  return { spelt, name: name!, tells, kind, bit: tells === 'nothing' ? 0 : 1 << bits++ }
+  return { spelt, name: name!, tells, kind, bit }
 }
 
 const COMMON: readonly NamedRule[] = [
@@ -89,7 +97,8 @@ const COMMON: readonly NamedRule[] = [
 ]
 const MISSPELT = named('', 'nothing', 'forwarding')
 const FORWARDED = named('Forwarded', 'element', 'forwarding')
-const CLIENT_IP = 1 << bits++
+/** Of whatever header a policy names for the client's address. */
+const CLIENT_IP = nextBit()
 
 /** The usual name, in lower case, of a header in which proxies forward, however it is spelt; `undefined` for others. */
 export function forwardingName(name: string): string | undefined {
@@ -109,7 +118,7 @@ export class HeaderRules {
     const others: NamedRule[] = []
     if (secret !== undefined) others.push(named(secret.header, 'nothing', 'secret'))
     if (clientIpHeader !== undefined && !COMMON.some(({ name }) => name === clientIpHeader.toLowerCase()))
-      others.push({ ...named(clientIpHeader, 'nothing', 'forwarding'), tells: 'address', bit: CLIENT_IP })
+      others.push(named(clientIpHeader, 'address', 'forwarding', CLIENT_IP))
     if (family === 'forwarded') others.push(FORWARDED)
     this.#mode = headers
     // A secret may travel in a header that has another meaning elsewhere, however that one is spelt: the first counts.

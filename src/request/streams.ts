@@ -23,8 +23,10 @@ export function letGoOf(reader: Reader, type: string | null | undefined): void {
  * throws ends the process. All of a form is there already, so it is read instead.
  */
 function isNodesForm(type: string | null | undefined): boolean {
-  return type?.startsWith('multipart/form-data; boundary=----formdata-') === true
+  return type !== null && type !== undefined && NODES_FORM.test(type)
 }
+
+const NODES_FORM = /^multipart\/form-data; boundary=----formdata-undici-\d+$/
 
 async function readToEnd(reader: Reader): Promise<void> {
   while (!(await reader.read()).done);

@@ -196,10 +196,9 @@ function change(
 /** Tells whether members of an object are still what they are now. */
 function watched(object: object, names: readonly PropertyKey[]): () => boolean {
   const members = object as Readonly<Record<PropertyKey, unknown>>
-  const getters = names.flatMap((name) =>
-    getterOf(object, name) === undefined ? [] : [{ name, is: getterOf(object, name) }],
-  )
-  const methods = names.flatMap((name) => (getterOf(object, name) === undefined ? [{ name, is: members[name] }] : []))
+  const isGetter = (name: PropertyKey): boolean => getterOf(object, name) !== undefined
+  const getters = names.filter(isGetter).map((name) => ({ name, is: getterOf(object, name) }))
+  const methods = names.filter((name) => !isGetter(name)).map((name) => ({ name, is: members[name] }))
   return () =>
     methods.every(({ name, is }) => members[name] === is) &&
     getters.every(({ name, is }) => Reflect.apply(lookUp, object, [name]) === is)

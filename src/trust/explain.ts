@@ -13,7 +13,8 @@ import { explanationTable, type TableOptions } from './explanation-table.ts'
 import { type ProxyFixOptions, TRUSTED } from './options.ts'
 import { type TrustPolicy, trustPolicy, withHops } from './policy.ts'
 import { PlainFacts, type Trace } from './facts.ts'
-import { Decision, isKnownPeer, isProven } from './resolve.ts'
+import { Decision } from './resolve.ts'
+import { isKnownPeer, isProven } from './trusted-peer.ts'
 import { defaultPort } from './scheme.ts'
 
 /** A decision with its reasons; as text it is a table for people. */
