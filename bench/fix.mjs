@@ -8,7 +8,7 @@
 import { proxyFix } from '../dist/index.js'
 import { requestContext } from '../dist/context/index.js'
 import { carryFix } from '../src/request/fetch.ts'
-import { lastThree } from './lib/by-hand.mjs'
+import { fixByHand } from './lib/by-hand.mjs'
 import { bridgedRequest } from '../src/server/bridged-request.ts'
 import { measureGroups } from './lib/micro.mjs'
 import { behindProxy, direct, requestMaker, responseTo } from './lib/node-requests.mjs'
@@ -24,43 +24,6 @@ const readFetch = (request, { incoming: { socket } }) => [
   request.headers.get('host'),
 ]
 const readForeign = (request, { remoteAddr }) => [remoteAddr.hostname, request.url, request.headers.get('host')]
-
-/**
- * The least that sets the same places: one hop, whose headers are spelt as here and come in one line each, valid or not
- * fixed at all. It knows nothing of other headers that tell the client, other spellings, refusals, prefixes, upgrades or
- * HTTP/2, and keeps of what was received only the lines.
- */
-function byHand(handler) {
-  const shown = new Set(['remoteAddress', 'remotePort', 'remoteFamily', 'encrypted'])
-  const view = {
-    get: (record, key) => (shown.has(key) ? record[key] : record.socket[key]),
-    has: (record, key) => shown.has(key) || key in record.socket,
-  }
-  return (req, res) => {
-    const { headers, rawHeaders: lines } = req
-    const received = lines.slice()
-    const { address, scheme, host } = lastThree(req)
-    headers['x-forwarded-for'] = address
-    headers.host = host
-    for (let index = 0; index < lines.length; index += 2) {
-      switch (lines[index]) {
-        case 'Host':
-          lines[index + 1] = host
-          break
-        case 'X-Forwarded-For':
-          lines[index + 1] = address
-          break
-      }
-    }
-    const family = address.includes(':') ? 'IPv6' : 'IPv4'
-    const encrypted = scheme === 'https'
-    const end = { remoteAddress: address, remotePort: undefined, remoteFamily: family, encrypted, socket: req.socket }
-    req.socket = req.client = new Proxy(end, view)
-    req[FIX] = { address, scheme, host, received }
-    return handler(req, res)
-  }
-}
-const FIX = Symbol('fix')
 
 const BARE = 'the request itself, read by a bare handler'
 const REMADE = 'new Request(newUrl, old)'
@@ -80,7 +43,7 @@ export const groups = {
     const requestOf = await requestMaker()
     const handlers = {
       [BARE]: read,
-      'limit: the same places set by hand': byHand(read),
+      'limit: the same places set by hand': fixByHand(read),
       proxyFix: proxyFix(read, TRUST),
       'proxyFix, trustedProxies and a walk': proxyFix(read, WALK),
       'proxyFix, headers kept': proxyFix(read, { ...TRUST, headers: 'keep' }),

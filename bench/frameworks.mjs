@@ -15,6 +15,8 @@ export function measure({ quick = false } = {}) {
   const servers = [
     javascript(BARE, { bare: true }),
     { ...javascript(BARE, { bare: true }), name: 'node:http again', against: BARE },
+    { ...javascript('fix by hand'), name: 'limit: the same places set by hand', against: BARE },
+    { ...javascript('fix and run by hand'), name: 'limit: the same, and AsyncLocalStorage.run', against: BARE },
     { ...javascript('proxyFix'), name: 'node:http, proxyFix', against: BARE, cpu: { most: 1.03 } },
     {
       ...javascript('requestContext'),

@@ -4,8 +4,10 @@
  */
 
 import cluster from 'node:cluster'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
+import { fixByHand } from '../lib/by-hand.mjs'
 import { fetchApp, nodeApp, send } from './apps.mjs'
 
 const ADDRESS = '127.0.0.1'
@@ -19,6 +21,11 @@ const servers = {
   async proxyFix() {
     const { proxyFix } = await import('../../dist/index.js')
     listen(proxyFix(nodeApp, HOPS))
+  },
+  'fix by hand': () => listen(fixByHand(nodeApp)),
+  'fix and run by hand'() {
+    const storage = new AsyncLocalStorage()
+    listen(fixByHand((req, res) => storage.run({ req, res }, nodeApp, req, res)))
   },
   async requestContext() {
     const { proxyFix } = await import('../../dist/index.js')
