@@ -2,7 +2,17 @@
 
 import { fail, show } from '../trust/error.ts'
 import { ContextError } from './context-error.ts'
-import { currentScope, HOW_TO_ENTER, readCurrent, runIn, Scope, scopeToWrite, UNBOUND } from './scope.ts'
+import {
+  currentPlace,
+  currentScope,
+  type Holder,
+  holderToWrite,
+  HOW_TO_ENTER,
+  Overlay,
+  readCurrent,
+  runIn,
+  UNBOUND,
+} from './scope.ts'
 import { isSource } from './source.ts'
 
 /** What a ContextVar can be given. */
@@ -49,35 +59,39 @@ export class ContextVar<T> {
   }
 
   /**
-   * Sets the value in the current scope.
+   * Sets the value in the current scope, or in the innermost `run` of this variable that it is called in.
    * @returns What `reset` takes to undo it.
-   * @throws ContextError outside any scope.
+   * @throws ContextError outside of both.
    */
   set(value: T): Token<T> {
-    const scope = scopeToWrite(`ContextVar '${this.name}' was set`)
-    const token = new Token(this, scope, scope.read(this) as T | typeof UNBOUND)
-    scope.write(this, value)
+    const holder = holderToWrite(this, `ContextVar '${this.name}' was set`)
+    const token = new Token(this, holder, holder.read(this) as T | typeof UNBOUND)
+    holder.write(this, value)
     return token
   }
 
   /**
    * Gives the variable the value back that it had before the `set` which made this token.
-   * @throws ContextError when the token is of another variable or scope, or was used before.
+   * @throws ContextError when the token is of another variable, scope or run, or was used before.
    */
   reset(token: Token<T>): void {
     if (!(token instanceof Token) || token.variable !== this)
       throw new ContextError(`ContextVar '${this.name}' was reset with something else than a token of its own set().`)
-    token.restore(currentScope())
+    token.restore(currentPlace()?.holderOf(this))
   }
 
   /**
-   * Calls a function in a scope of its own, a fork of the current one, where the variable has this value.
-   * What else the function writes stays in there as well.
+   * Calls a function in which, and in all that it starts, this variable has this value; what runs beside it in the same
+   * scope does not see that. What the function sets this variable to stays in there. All else is as it would be without:
+   * other variables, locals and `g` are those of the current scope, if there is one. It makes no scope:
+   * `copyContext().run(fn)` does.
+   *
+   * @see `AsyncLocalStorage.run`, for this one variable.
    */
   run<R>(value: T, fn: () => R): R {
-    const scope = currentScope()?.fork() ?? new Scope()
-    scope.write(this, value)
-    return runIn(scope, fn)
+    if (typeof fn !== 'function')
+      fail(`ContextVar.run takes a value and a function, not ${show(fn)}: write run(value, () => …).`)
+    return runIn(new Overlay(currentPlace(), this, value), fn)
   }
 
   #read(): unknown {
@@ -98,27 +112,27 @@ export class ContextVar<T> {
 export class Token<T> {
   /** The variable that was set. */
   readonly variable: ContextVar<T>
-  readonly #scope: Scope
+  readonly #holder: Holder
   readonly #before: T | typeof UNBOUND
   #isUsed = false
 
   /** @internal */
-  constructor(variable: ContextVar<T>, scope: Scope, before: T | typeof UNBOUND) {
+  constructor(variable: ContextVar<T>, holder: Holder, before: T | typeof UNBOUND) {
     this.variable = variable
-    this.#scope = scope
+    this.#holder = holder
     this.#before = before
   }
 
   /** @internal */
-  restore(current: Scope | undefined): void {
+  restore(current: Holder | undefined): void {
     const { name } = this.variable
     if (this.#isUsed)
       throw new ContextError(`ContextVar '${name}' was reset twice with one token: keep one for each set().`)
-    if (this.#scope !== current)
+    if (this.#holder !== current)
       throw new ContextError(
-        `ContextVar '${name}' was reset in another scope than it was set in: reset() where set() was called, or use run(value, fn).`,
+        `ContextVar '${name}' was reset in another scope or run than it was set in: reset() where set() was called, or use run(value, fn).`,
       )
     this.#isUsed = true
-    this.#scope.write(this.variable, this.#before)
+    this.#holder.write(this.variable, this.#before)
   }
 }

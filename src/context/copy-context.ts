@@ -1,6 +1,6 @@
 /** How does code run with the values of here, and keep its own to itself? Python's `copy_context`. */
 
-import { currentScope, runIn, Scope } from './scope.ts'
+import { forkCurrent, runIn, type Scope } from './scope.ts'
 
 /**
  * The values of a scope as they were when `copyContext` was called.
@@ -42,5 +42,5 @@ export class Context {
  * pool.query(text, context.wrap((error, rows) => render(rows)))
  */
 export function copyContext(): Context {
-  return new Context(currentScope()?.fork() ?? new Scope())
+  return new Context(forkCurrent())
 }

@@ -4,7 +4,7 @@
  */
 
 import { ContextError } from './context-error.ts'
-import { runIn, type Scope } from './scope.ts'
+import { type Place, runIn } from './scope.ts'
 
 /** Called when the response is over. */
 export type Teardown = () => void | PromiseLike<void>
@@ -12,10 +12,10 @@ export type Teardown = () => void | PromiseLike<void>
 /** Called with the response before its headers go out; a Fetch handler's may give another in its place. */
 export type AfterRequest<R> = (response: R) => unknown
 
-/** A function, and the scope that it was given in. */
+/** A function, and where it was given. */
 interface Bound<F> {
   readonly fn: F
-  readonly scope: Scope
+  readonly place: Place
 }
 
 export class Exchange {
@@ -41,26 +41,26 @@ export class Exchange {
   }
 
   /** @returns Whether it is the first. */
-  addAfter(fn: AfterRequest<unknown>, scope: Scope): boolean {
+  addAfter(fn: AfterRequest<unknown>, place: Place): boolean {
     if (this.#state !== 'open')
       throw new ContextError(
         'afterThisRequest was called when the response had gone out: call it before the first byte is written, or use onTeardown for what comes after.',
       )
-    return this.#after.push({ fn, scope }) === 1
+    return this.#after.push({ fn, place }) === 1
   }
 
-  /** The functions to call with the response, in the order they came, each in its scope; there are no more after this. */
+  /** The functions to call with the response, in the order they came, each where it was given; there are no more after this. */
   takeAfter(): ((response: unknown) => unknown)[] {
     this.#state = this.#state === 'open' ? 'answered' : this.#state
     return this.#after.splice(0).map(
-      ({ fn, scope }) =>
+      ({ fn, place }) =>
         (response) =>
-          runIn(scope, fn, response),
+          runIn(place, fn, response),
     )
   }
 
-  addTeardown(fn: Teardown, scope: Scope): void {
-    this.#teardowns.push({ fn, scope })
+  addTeardown(fn: Teardown, place: Place): void {
+    this.#teardowns.push({ fn, place })
     // What comes late is not lost: it runs at once, but not before its caller goes on.
     if (this.isOver && this.#teardowns.length === 1) queueMicrotask(() => this.#runAndReport())
   }
@@ -110,9 +110,9 @@ export class Exchange {
 /** Calls all, the one after the other, whatever they throw. A promise only if one of them gave one. */
 function runAll(teardowns: readonly Bound<Teardown>[], errors: unknown[], from = 0): Promise<void> | undefined {
   for (let index = from; index < teardowns.length; index++) {
-    const { fn, scope } = teardowns[index]!
+    const { fn, place } = teardowns[index]!
     try {
-      const result = runIn(scope, fn)
+      const result = runIn(place, fn)
       if (isThenable(result)) {
         return Promise.resolve(result)
           .then(undefined, (error: unknown) => void errors.push(error))

@@ -8,10 +8,11 @@ import { ContextError } from './context-error.ts'
 import { copyContext } from './copy-context.ts'
 import { requireRequestScope } from './current-request.ts'
 import { type AfterRequest, type Exchange, isThenable, type Teardown } from './exchange.ts'
+import { currentPlace } from './scope.ts'
 
 /**
  * Has a function called when the response of this request is over: sent, aborted, or its stream cancelled. It runs
- * once, in the scope it was given in; those given last run first, and all run, whatever the others throw. What they throw is
+ * once, where it was given: in that scope, and that `run` of a ContextVar; those given last run first, and all run, whatever the others throw. What they throw is
  * reported as one `AggregateError` to `onTeardownError`. What is given after the end runs at once.
  *
  * @throws ContextError outside of a request context.
@@ -28,7 +29,7 @@ export function onTeardown(fn: Teardown): void {
     const { socket } = scope.request as { socket?: unknown }
     exchange.endedBy(onConnectionEnd(unwrapSocket(socket), () => scope.end()))
   }
-  exchange.addTeardown(fn, scope)
+  exchange.addTeardown(fn, currentPlace()!)
 }
 
 /**
@@ -52,7 +53,7 @@ export function afterThisRequest<R = Response>(fn: AfterRequest<R>): void {
       'afterThisRequest was called when the headers had been sent: call it before the first byte is written.',
     )
   const exchange = scope.needExchange()
-  const isFirst = exchange.addAfter(fn as AfterRequest<unknown>, scope)
+  const isFirst = exchange.addAfter(fn as AfterRequest<unknown>, currentPlace()!)
   if (!isFirst || response === undefined) return
   onHead(response, (status) => {
     response.statusCode = status

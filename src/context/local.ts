@@ -5,7 +5,7 @@ import { ContextError } from './context-error.ts'
 import { localProxy, type LocalProxyOptions } from './local-proxy.ts'
 import { isProbe } from './probe.ts'
 import { isReleasedBy } from './release-local.ts'
-import { currentScope, HOW_TO_ENTER, type Key, scopeToWrite, UNBOUND } from './scope.ts'
+import { currentPlace, currentScope, HOW_TO_ENTER, type Key, scopeToWrite, UNBOUND } from './scope.ts'
 import { isSource, type Source } from './source.ts'
 
 /** What a Local has beside its attributes. */
@@ -53,7 +53,7 @@ Object.defineProperty(LocalNamespace, 'name', { value: 'Local' })
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 function read(key: Key, name: string): unknown {
-  const table = currentScope()?.table(key)
+  const table = currentPlace()?.table(key)
   if (table === undefined) return UNBOUND
   const value = table.get(name)
   return value === undefined && !table.has(name) ? UNBOUND : value

@@ -2,7 +2,7 @@
 
 import { latestOf } from '../request/fetch-request.ts'
 import { Exchange } from './exchange.ts'
-import { currentScope, Scope } from './scope.ts'
+import { currentPlace, Scope } from './scope.ts'
 
 /** Whatever the app wants to remember while it serves a request. */
 export type Bag = Record<PropertyKey, unknown>
@@ -89,6 +89,8 @@ function copyOf(g: Bag): Bag {
 
 /** The scope of the request that this code serves, if it does. */
 export function currentRequestScope(): RequestScope | undefined {
-  const scope = currentScope()
+  const place = currentPlace()
+  if (place instanceof RequestScope) return place
+  const scope = place?.scope
   return scope instanceof RequestScope ? scope : undefined
 }

@@ -2,12 +2,13 @@
  * What is a scope? One mutable table of values, seen by all that runs in it: across awaits, timers, streams and
  * callbacks, and by nothing outside.
  *
- * One AsyncLocalStorage carries the current scope, whatever the number of variables: since Node 24 each further
+ * One AsyncLocalStorage carries where code runs, whatever the number of variables: since Node 24 each further
  * one makes every `run` slower. Nothing here calls `enterWith`, whose value leaks into the caller.
  *
  * ```
  * scope ──► { user: Ada, language: 'en' }        a write is seen wherever this scope is current
- *   └─ fork ──► { user: Ada, language: 'fr' }    begins with what its parent had, keeps its writes to itself
+ *   ├─ fork ──► { user: Ada, language: 'fr' }    begins with what its parent had, keeps its writes to itself
+ *   └─ overlay { language: 'de' }                one variable is another's; the rest is read from, and written to, the scope
  * ```
  */
 
@@ -20,8 +21,29 @@ export const UNBOUND: unique symbol = Symbol('unbound')
 /** What a value is kept under: whatever binds values is its own key, so nothing has to be named or numbered. */
 export type Key = object
 
+/** What has a variable's value: a scope, or a run of that variable. */
+export interface Holder {
+  read(key: Key): unknown
+  /** Binds a value; `UNBOUND` takes away what there was. */
+  write(key: Key, value: unknown): void
+}
+
+/** Where code runs: in a scope, or in an overlay over one, or over none. */
+export interface Place {
+  /** The scope that is written to, if there is one. */
+  readonly scope: Scope | undefined
+  read(key: Key): unknown
+  table(key: Key): ReadonlyMap<string, unknown> | undefined
+  /** What has the value of a variable that can be run here; none where it could not be set. */
+  holderOf(key: Key): Holder | undefined
+  /** Whose values lie over the scope. */
+  readonly over: ReadonlyMap<Key, Holder> | undefined
+  /** A scope with the values of this place. */
+  fork(): Scope
+}
+
 /** Values in it are never changed in place, so that a fork can share them. */
-export class Scope {
+export class Scope implements Place, Holder {
   declare private values: Map<Key, unknown> | undefined
   declare private tables: Map<Key, Map<string, unknown>> | undefined
 
@@ -33,7 +55,18 @@ export class Scope {
     this.tables = tables === undefined ? undefined : copyOf(tables)
   }
 
-  /** A scope with the values of this one. */
+  get scope(): this {
+    return this
+  }
+
+  get over(): undefined {
+    return undefined
+  }
+
+  holderOf(): this {
+    return this
+  }
+
   fork(): Scope {
     return new Scope(this)
   }
@@ -45,7 +78,6 @@ export class Scope {
     return value === undefined && !values.has(key) ? UNBOUND : value
   }
 
-  /** Binds a value; `UNBOUND` takes away what there was. */
   write(key: Key, value: unknown): void {
     if (value === UNBOUND) this.values?.delete(key)
     else (this.values ??= new Map()).set(key, value)
@@ -64,28 +96,92 @@ export class Scope {
   }
 }
 
+/**
+ * Single variables laid over a scope, or over none, by `run`. A variable is run again in place of the run before, whose
+ * value nobody sees in there: so it grows with the number of variables, and not with that of runs within runs.
+ */
+export class Overlay implements Place {
+  readonly scope: Scope | undefined
+  readonly over: ReadonlyMap<Key, Holder>
+
+  /**
+   * @param under What it is laid over.
+   * @param key The variable that has a value of its own.
+   */
+  constructor(under: Place | undefined, key: Key, value: unknown) {
+    this.scope = under?.scope
+    this.over = new Map(under?.over).set(key, new Cell(value))
+  }
+
+  read(key: Key): unknown {
+    const holder = this.holderOf(key)
+    return holder === undefined ? UNBOUND : holder.read(key)
+  }
+
+  table(key: Key): ReadonlyMap<string, unknown> | undefined {
+    return this.scope?.table(key)
+  }
+
+  holderOf(key: Key): Holder | undefined {
+    return this.over.get(key) ?? this.scope
+  }
+
+  fork(): Scope {
+    const scope = this.scope?.fork() ?? new Scope()
+    for (const [key, holder] of this.over) scope.write(key, holder.read(key))
+    return scope
+  }
+}
+
+/** One variable's value in one run of it. */
+class Cell implements Holder {
+  #value: unknown
+
+  constructor(value: unknown) {
+    this.#value = value
+  }
+
+  read(): unknown {
+    return this.#value
+  }
+
+  write(_: Key, value: unknown): void {
+    this.#value = value
+  }
+}
+
 function copyOf(tables: Map<Key, Map<string, unknown>>): Map<Key, Map<string, unknown>> {
   const copy = new Map<Key, Map<string, unknown>>()
   for (const [key, table] of tables) copy.set(key, new Map(table))
   return copy
 }
 
-const storage = new AsyncLocalStorage<Scope>()
+const storage = new AsyncLocalStorage<Place>()
 
-/** The scope that this code runs in, if any. */
-export function currentScope(): Scope | undefined {
+/** Where this code runs, for what is to run there later. */
+export function currentPlace(): Place | undefined {
   return storage.getStore()
 }
 
-/** Calls a function in a scope. */
-export function runIn<A extends unknown[], R>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
-  return storage.run(scope, fn, ...args)
+/** The scope that this code runs in, if any. */
+export function currentScope(): Scope | undefined {
+  return storage.getStore()?.scope
 }
 
-/** Reads a value in the current scope; `UNBOUND` outside any. */
+/** Calls a function in a place. */
+export function runIn<A extends unknown[], R>(place: Place, fn: (...args: A) => R, ...args: A): R {
+  return storage.run(place, fn, ...args)
+}
+
+/** A scope of its own, with the values that are seen here. */
+export function forkCurrent(): Scope {
+  return storage.getStore()?.fork() ?? new Scope()
+}
+
+/** Reads a value where this code runs; `UNBOUND` outside any scope. */
 export function readCurrent(key: Key): unknown {
-  const scope = storage.getStore()
-  return scope === undefined ? UNBOUND : scope.read(key)
+  const place = storage.getStore()
+  return place === undefined ? UNBOUND : place.read(key)
 }
 
 /**
@@ -94,9 +190,16 @@ export function readCurrent(key: Key): unknown {
  * @throws ContextError outside any scope.
  */
 export function scopeToWrite(what: string): Scope {
-  const scope = storage.getStore()
-  if (scope === undefined) throw new ContextError(`${what} outside any scope. ${HOW_TO_ENTER}`)
-  return scope
+  return storage.getStore()?.scope ?? nowhere(what)
+}
+
+/** The same, for a variable that may have a value of its own here. */
+export function holderToWrite(key: Key, what: string): Holder {
+  return storage.getStore()?.holderOf(key) ?? nowhere(what)
+}
+
+function nowhere(what: string): never {
+  throw new ContextError(`${what} outside any scope. ${HOW_TO_ENTER}`)
 }
 
 /** What to do where there is no scope. */

@@ -7,7 +7,7 @@
  */
 
 import { canLearnFrom, type Heard, isHeard, learnFrom } from './nodes-own.ts'
-import { currentScope, runIn, type Scope } from './scope.ts'
+import { currentPlace, type Place, runIn } from './scope.ts'
 
 interface Emitter extends Heard {
   emit: Emit
@@ -20,7 +20,7 @@ type Emit = (this: Emitter, ...args: EmitArguments) => boolean
 const SCOPE = Symbol('proxyfix.scope')
 
 /** The scope that listeners run in. */
-export interface EmitterScope extends Scope {
+export interface EmitterScope extends Place {
   readonly request: object
   /** The emitter whose `close` ends it. */
   readonly response: object | undefined
@@ -48,7 +48,7 @@ export function emitterScope(emitter: object): EmitterScope | undefined {
  * From now on the callbacks that a response is given with what to send run in the scope that gave them. They are no
  * listeners (since Node 24 not even those of `write` and `end`): of pipelined responses the first runs those of the others.
  */
-export function callBackIn(scope: Scope, response: unknown): void {
+export function callBackIn(scope: Place, response: unknown): void {
   if (!isWritable(response)) return
   response[SCOPE] = scope
   const { write, end, writeContinue, writeProcessing, writeEarlyHints } = response
@@ -68,7 +68,7 @@ export function callBackIn(scope: Scope, response: unknown): void {
 type Send = (this: Writable, ...args: unknown[]) => unknown
 
 interface Writable {
-  [SCOPE]?: Scope
+  [SCOPE]?: Place
   write: Send
   end: Send
   /** The socket of an upgrade has none of these. */
@@ -120,7 +120,7 @@ function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
 
 /** Entering is not free. Nor is a function to call `inner` in: each of a request's events would allocate what it refers to, 128 B. */
 function enterAndEmit(emitter: Emitter, scope: EmitterScope, inner: Emit, args: EmitArguments): boolean {
-  if (currentScope() === scope) return Reflect.apply(inner, emitter, args)
+  if (currentPlace() === scope) return Reflect.apply(inner, emitter, args)
   return runIn(scope, Reflect.apply, inner, emitter, args) as boolean
 }
 
@@ -144,7 +144,7 @@ function callingBack(find: (response: Writable) => Send): Send {
     for (let index = 0; index < args.length; index++) {
       const callback = args[index]
       // Wherever it stands: whoever wraps these methods hands `undefined` on for what was not given.
-      if (typeof callback === 'function') args[index] = boundTo(currentScope() ?? this[SCOPE]!, callback as Callback)
+      if (typeof callback === 'function') args[index] = boundTo(currentPlace() ?? this[SCOPE]!, callback as Callback)
     }
     return Reflect.apply(find(this), this, args)
   }
@@ -152,6 +152,6 @@ function callingBack(find: (response: Writable) => Send): Send {
 
 type Callback = (...results: unknown[]) => unknown
 
-function boundTo(scope: Scope, callback: Callback): Callback {
-  return (...results) => runIn(scope, () => Reflect.apply(callback, undefined, results))
+function boundTo(place: Place, callback: Callback): Callback {
+  return (...results) => runIn(place, () => Reflect.apply(callback, undefined, results))
 }

@@ -7,7 +7,7 @@
 import { fail, show } from '../trust/error.ts'
 import { requireRequestScope } from './current-request.ts'
 import type { RequestScope } from './request-scope.ts'
-import { runIn } from './scope.ts'
+import { currentPlace, type Place, runIn } from './scope.ts'
 import { emitIn } from './scoped-emitter.ts'
 
 /**
@@ -22,18 +22,18 @@ import { emitIn } from './scoped-emitter.ts'
  */
 export function streamWithContext<S extends object>(stream: S): S {
   const scope = requireRequestScope('streamWithContext was called')
-  const wrapped = wrap(stream, scope)
+  const wrapped = wrap(stream, scope, currentPlace()!)
   if (wrapped === undefined)
     fail(`streamWithContext takes a ReadableStream, a Node Readable, a generator or an iterator, not ${show(stream)}.`)
   scope.needExchange().isStreaming = true
   return wrapped as S // of the same kind
 }
 
-function wrap(stream: unknown, scope: RequestScope): object | undefined {
+function wrap(stream: unknown, scope: RequestScope, place: Place): object | undefined {
   if (typeof stream !== 'object' || stream === null) return undefined
-  if (isReadableStream(stream)) return webStream(stream, scope)
-  if (isNodeStream(stream)) return nodeStream(stream, scope)
-  if (isIterable(stream)) return iterable(stream, scope)
+  if (isReadableStream(stream)) return webStream(stream, place)
+  if (isNodeStream(stream)) return nodeStream(stream, scope, place)
+  if (isIterable(stream)) return iterable(stream, place)
   return undefined
 }
 
@@ -41,16 +41,16 @@ function isReadableStream(stream: object): stream is ReadableStream<unknown> {
   return typeof (stream as Partial<ReadableStream>).getReader === 'function'
 }
 
-function webStream(stream: ReadableStream<unknown>, scope: RequestScope): ReadableStream<unknown> {
+function webStream(stream: ReadableStream<unknown>, place: Place): ReadableStream<unknown> {
   const reader = stream.getReader()
   return new ReadableStream<unknown>(
     {
       async pull(controller) {
-        const { done, value } = await runIn(scope, () => reader.read())
+        const { done, value } = await runIn(place, () => reader.read())
         if (done) controller.close()
         else controller.enqueue(value)
       },
-      cancel: (reason) => runIn(scope, () => reader.cancel(reason)),
+      cancel: (reason) => runIn(place, () => reader.cancel(reason)),
     },
     { highWaterMark: 0 }, // nothing is made before it is asked for
   )
@@ -59,18 +59,23 @@ function webStream(stream: ReadableStream<unknown>, scope: RequestScope): Readab
 /** What a Node stream is implemented by. */
 const INNER_METHODS = ['_read', '_write', '_writev', '_transform', '_flush', '_final', '_destroy'] as const
 
-type NodeStream = Partial<Record<(typeof INNER_METHODS)[number], ((...args: unknown[]) => unknown) | null>>
+type Method = (...args: unknown[]) => unknown
+
+type NodeStream = Partial<Record<(typeof INNER_METHODS)[number], Method | null>> & { emit: Method }
 
 function isNodeStream(stream: object): stream is NodeStream {
   return '_readableState' in stream && 'pipe' in stream
 }
 
-function nodeStream(stream: NodeStream, scope: RequestScope): NodeStream {
+function nodeStream(stream: NodeStream, scope: RequestScope, place: Place): NodeStream {
   for (const name of INNER_METHODS) {
     const method = stream[name]
     if (typeof method === 'function')
-      stream[name] = (...args) => runIn(scope, () => Reflect.apply(method, stream, args))
+      stream[name] = (...args) => runIn(place, () => Reflect.apply(method, stream, args))
   }
+  // What is emitted enters the scope first, and from there whatever lies over it.
+  const { emit } = stream
+  if (place !== scope) stream.emit = (...args) => runIn(place, () => Reflect.apply(emit, stream, args))
   emitIn(scope, stream)
   return stream
 }
@@ -92,14 +97,14 @@ function isIterable(stream: object): stream is AnyIterable {
 }
 
 /** Each step of an iterator runs in the scope. It can be iterated itself, as generators can. */
-function iterable(source: AnyIterable, scope: RequestScope): AnyIterator & AnyIterable {
+function iterable(source: AnyIterable, place: Place): AnyIterator & AnyIterable {
   const symbol = typeof source[Symbol.asyncIterator] === 'function' ? Symbol.asyncIterator : Symbol.iterator
-  const inner = runIn(scope, () => source[symbol]!())
+  const inner = runIn(place, () => source[symbol]!())
   const { return: finish, throw: fault } = inner
   return {
-    next: (...args) => runIn(scope, () => inner.next(...args)),
-    ...(finish && { return: (value?: unknown) => runIn(scope, () => Reflect.apply(finish, inner, [value])) }),
-    ...(fault && { throw: (error?: unknown) => runIn(scope, () => Reflect.apply(fault, inner, [error])) }),
+    next: (...args) => runIn(place, () => inner.next(...args)),
+    ...(finish && { return: (value?: unknown) => runIn(place, () => Reflect.apply(finish, inner, [value])) }),
+    ...(fault && { throw: (error?: unknown) => runIn(place, () => Reflect.apply(fault, inner, [error])) }),
     [symbol]() {
       return this
     },

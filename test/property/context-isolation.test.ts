@@ -206,9 +206,19 @@ class World {
 
   #fork(how: 'run' | 'var.run' | 'from outside', program: readonly Step[], model: Model): void {
     const forked = { ...model }
+    let own: number
+    // The same scope, with one variable of its own.
+    const over = new Proxy(model, {
+      get: (scope, key) => (key === 'first' ? own : (Reflect.get(scope, key) as unknown)),
+      set: (scope, key, value: never) => (key === 'first' ? ((own = value), true) : Reflect.set(scope, key, value)),
+      ownKeys: (scope) => [...new Set([...Reflect.ownKeys(scope), 'first'])],
+      getOwnPropertyDescriptor: (scope, key) =>
+        key === 'first'
+          ? { value: own, enumerable: true, configurable: true }
+          : Reflect.getOwnPropertyDescriptor(scope, key),
+    })
     if (how === 'run') this.#track(copyContext().run(() => this.#run(program, forked)))
-    else if (how === 'var.run')
-      this.#track(variables[0].run((forked.first = ++this.#value), () => this.#run(program, forked)))
+    else if (how === 'var.run') this.#track(variables[0].run((own = ++this.#value), () => this.#run(program, over)))
     else this.#outside.push(copyCurrentRequestContext(() => this.#run(program, forked)))
   }
 

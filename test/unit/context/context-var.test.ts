@@ -1,7 +1,23 @@
 /** ContextVar, Token and copyContext: which value a variable has, and where. */
 
+import { Readable } from 'node:stream'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { ContextError, ContextVar, copyContext, Token } from '../../../src/context/index.ts'
+import {
+  afterThisRequest,
+  ContextError,
+  ContextVar,
+  copyContext,
+  g,
+  hasRequestContext,
+  Local,
+  LocalStack,
+  onTeardown,
+  releaseLocal,
+  requestContext,
+  streamWithContext,
+  testRequestContext,
+  Token,
+} from '../../../src/context/index.ts'
 import { ProxyFixError } from '../../../src/index.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -65,7 +81,7 @@ describe('a ContextVar', () => {
       expect(first.variable).toBe(user)
       expect(() => other.reset(second)).toThrow(/something else than a token of its own/)
       expect(() => user.reset({} as never)).toThrow(ContextError)
-      expect(() => copyContext().run(() => user.reset(second))).toThrow(/in another scope than it was set in/)
+      expect(() => copyContext().run(() => user.reset(second))).toThrow(/in another scope or run than it was set in/)
       user.reset(second)
       expect(user.get()).toBe('Ada')
       expect(() => user.reset(second)).toThrow(/reset twice with one token/)
@@ -97,7 +113,127 @@ describe('a ContextVar', () => {
     })
   })
 
+  it('leaves everything else to the scope that run is called in', () => {
+    const other = new ContextVar<string>('other')
+    const local = new Local<{ x?: number }>()
+    const stack = new LocalStack<number>()
+    testRequestContext(new Request('http://h/'), () => {
+      user.run('Ada', () => {
+        g['a'] = 1
+        other.set('o')
+        local.x = 1
+        stack.push(1)
+      })
+      expect([g['a'], other.get('unbound'), local.x, stack.top]).toStrictEqual([1, 'o', 1, 1])
+      user.run('Ada', () => expect([g['a'], other.get(), local.x, stack.top]).toStrictEqual([1, 'o', 1, 1]))
+      user.run('Ada', () => releaseLocal(local))
+      expect('x' in local).toBe(false)
+    })
+  })
+
+  it('needs a scope inside of run as much as outside, for all but the variable itself', () => {
+    const other = new ContextVar<string>('other')
+    const local = new Local<{ x?: number }>()
+    user.run('Ada', () => {
+      expect(() => other.set('o')).toThrow(/ContextVar 'other' was set outside any scope/)
+      expect(() => other.get()).toThrow(/was read outside any scope/)
+      expect(() => (local.x = 1)).toThrow(ContextError)
+      expect(() => local.x).toThrow(/was read outside any scope/)
+      expect(hasRequestContext()).toBe(false)
+      const token = user.set('Grace')
+      expect(user.get()).toBe('Grace')
+      user.reset(token)
+      expect(user.get()).toBe('Ada')
+    })
+    expect(user.get('nobody')).toBe('nobody')
+  })
+
+  it('keeps to itself what it is set to in run, whose tokens are good there alone', () => {
+    const other = new ContextVar<string>('other')
+    copyContext().run(() => {
+      const outside = user.set('outside')
+      const inside = user.run('Ada', () => {
+        expect(() => user.reset(outside)).toThrow(/in another scope or run/)
+        const token = other.run('o', () => user.set('Grace'))
+        expect(user.get()).toBe('Grace')
+        other.run('p', () => user.reset(token))
+        expect(user.get()).toBe('Ada')
+        user.run('Eve', () => expect(() => user.reset(user.run('x', () => user.set('y')))).toThrow(/in another scope/))
+        return user.set('Hedy')
+      })
+      expect(user.get()).toBe('outside')
+      expect(() => user.reset(inside)).toThrow(/in another scope or run/)
+      user.reset(outside)
+      expect(user.get('nobody')).toBe('nobody')
+    })
+  })
+
+  it('is taken out of run by copies of the context, and by what is to happen to the request later', async () => {
+    const seen: string[] = []
+    const see = (what: string) => (): void => void seen.push(`${what} ${user.get('nobody')}`)
+    const app = requestContext((_req: Request) => {
+      user.set('outside')
+      const body = user.run('Ada', () => {
+        onTeardown(see('teardown'))
+        afterThisRequest(see('after'))
+        copyContext().run(() => {
+          see('copy')()
+          user.set('Grace')
+        })
+        queueMicrotask(copyContext().wrap(see('wrapped')))
+        const stream = new Readable({
+          read() {
+            see('read')()
+            this.push(null)
+          },
+        })
+        stream.on('end', see('end'))
+        const generator = (function* () {
+          see('generator')()
+          yield new TextEncoder().encode('x')
+        })()
+        return { stream: streamWithContext(stream), generator: streamWithContext(generator) }
+      })
+      see('handler')()
+      return new Response(
+        new ReadableStream({
+          async start(controller) {
+            for (const chunk of body.generator) controller.enqueue(chunk)
+            for await (const _ of body.stream);
+            controller.close()
+          },
+        }),
+      )
+    })
+    const response = await app(new Request('http://h/'))
+    expect(await response.text()).toBe('x')
+    await turn()
+    expect(seen.toSorted()).toStrictEqual([
+      'after Ada',
+      'copy Ada',
+      'end Ada',
+      'generator Ada',
+      'handler outside',
+      'read Ada',
+      'teardown Ada',
+      'wrapped Ada',
+    ])
+  })
+
+  it('is run in a run of itself any number of times', async () => {
+    const depth = new ContextVar<number>('depth')
+    // Each starts the next, as a timer does that sets itself anew: a chain of them would be too long to follow.
+    const deeper = async (level: number): Promise<unknown> => {
+      await Promise.resolve()
+      return level === 20_000
+        ? [depth.get(), user.get(), user.get('nobody')]
+        : depth.run(level, () => deeper(level + 1))
+    }
+    await expect(user.run('Ada', () => deeper(0))).resolves.toStrictEqual([19_999, 'Ada', 'Ada'])
+  })
+
   it.each<{ call: () => unknown; message: RegExp }>([
+    { call: () => user.run('a', undefined as never), message: /run takes a value and a function, not undefined/ },
     { call: () => new ContextVar(undefined as never), message: /needs a name, for messages, not undefined/ },
     { call: () => new ContextVar(''), message: /needs a name/ },
     { call: () => new ContextVar('a', { defalt: 1 } as never), message: /takes the option default, and no other/ },
