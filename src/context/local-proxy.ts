@@ -47,7 +47,8 @@ const proxies = new WeakMap<object, Known>()
  * of a `ContextVar`, or what a function returns, which is called at each use.
  *
  * Where nothing is bound (a function says so by a {@link ContextError}), every use throws a `ContextError`; only
- * `isBound` is `false`, consoles show `<LocalProxy unbound>`, and `await` may look at it.
+ * `isBound` is `false`, consoles show `<LocalProxy unbound>`, and what `await` and test runners ask of any object is
+ * answered as by one without properties: `proxy instanceof User` is `false`.
  *
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a source or an option that cannot be.
  * @example
@@ -203,7 +204,7 @@ class Traps implements Known, ProxyHandler<object> {
   }
 
   has(_: object, key: PropertyKey): boolean {
-    return isProbe(key) && this.read() === UNBOUND ? false : Reflect.has(this.currentObject(), key)
+    return isProbe(key) && this.read() === UNBOUND ? key === INSPECT : Reflect.has(this.currentObject(), key)
   }
 
   deleteProperty(_: object, key: PropertyKey): boolean {
@@ -227,7 +228,9 @@ class Traps implements Known, ProxyHandler<object> {
   }
 
   getPrototypeOf(): object | null {
-    return Reflect.getPrototypeOf(this.currentObject())
+    // Vitest and Jest ask `instanceof Error` of whatever they compare.
+    const real = this.read()
+    return real === UNBOUND ? null : (Reflect.getPrototypeOf(Object(real) as object) as object | null)
   }
 
   setPrototypeOf(_: object, prototype: object | null): boolean {
@@ -248,12 +251,9 @@ class Traps implements Known, ProxyHandler<object> {
   }
 }
 
-function getOf(this: Traps, _: object, key: PropertyKey, receiver: unknown): unknown {
+function getOf(this: Traps, target: object, key: PropertyKey, receiver: unknown): unknown {
   const real = this.read()
-  if (real === UNBOUND) {
-    if (isProbe(key)) return key === Symbol.toStringTag ? 'LocalProxy' : undefined
-    throw this.unbound()
-  }
+  if (real === UNBOUND) return probed(this, target, key)
   if (real === undefined || real === null) return ofNothing(real, key)
   // What inherits from the proxy is the receiver of its own getters.
   const value: unknown =
@@ -261,6 +261,24 @@ function getOf(this: Traps, _: object, key: PropertyKey, receiver: unknown): unk
   if (typeof value === 'function')
     return key === 'constructor' || isStored(real, key) ? value : methods.of(value as AnyFunction)
   return value === undefined ? standIn(real, key, this.like) : value
+}
+
+/** What is told where nothing is bound to those who only look. */
+function probed({ like, unbound }: Traps, target: object, key: PropertyKey): unknown {
+  switch (key) {
+    case Symbol.toStringTag:
+      return 'LocalProxy'
+    case INSPECT:
+      return Reflect.get(target, INSPECT) // Chai prints by it
+    case Symbol.iterator:
+      // Vitest and Jest ask it of objects that they compare. What is iterated throws all the same, a TypeError.
+      if (like === 'object') return undefined
+      break
+    case 'toJSON':
+      return like === 'function' ? unwrapThis : undefined // JSON leaves functions out without a word
+  }
+  if (isProbe(key)) return undefined
+  throw unbound()
 }
 
 /**

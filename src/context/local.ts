@@ -104,8 +104,7 @@ function trapsOf(key: Key): ProxyHandler<object> {
     get(target, name) {
       const value = typeof name === 'string' ? read(key, name) : UNBOUND
       if (value !== UNBOUND) return value
-      if (typeof name === 'symbol' || name in target || isProbe(name) || name === 'toJSON')
-        return Reflect.get(target, name)
+      if (typeof name === 'symbol' || name in target || isProbe(name)) return Reflect.get(target, name)
       throw unbound(name)
     },
     set,

@@ -1,7 +1,7 @@
 /** What a local proxy is where nothing is bound, and what it stands for where something is. */
 
-import { inspect } from 'node:util'
-import { describe, expect, expectTypeOf, it } from 'vitest'
+import { format, inspect, isDeepStrictEqual } from 'node:util'
+import { describe, expect, expectTypeOf, it, vi } from 'vitest'
 import {
   ContextError,
   ContextVar,
@@ -61,7 +61,10 @@ const USES: readonly { use: string; run(proxy: User): unknown }[] = [
   { use: 'JSON.stringify', run: (proxy) => JSON.stringify(proxy) },
   { use: 'a template', run: (proxy) => `${proxy as unknown as string}` },
   { use: 'arithmetic', run: (proxy) => (proxy as unknown as number) + 1 },
-  { use: 'instanceof', run: (proxy) => proxy instanceof Map },
+  { use: 'Reflect.ownKeys', run: (proxy) => Reflect.ownKeys(proxy) },
+  { use: 'JSON.stringify of what holds it', run: (proxy) => JSON.stringify({ list: [proxy] }) },
+  { use: 'toString', run: (proxy) => proxy.toString() },
+  { use: 'Number', run: (proxy) => Number(proxy) },
   { use: 'defineProperty', run: (proxy) => Object.defineProperty(proxy, 'name', { value: 1 }) },
   { use: 'getOwnPropertyDescriptor', run: (proxy) => Object.getOwnPropertyDescriptor(proxy, 'name') },
   { use: 'unwrap', run: (proxy) => unwrap(proxy) },
@@ -113,6 +116,71 @@ describe.each(SOURCES)('a proxy of $name', ({ make, bind }) => {
     expect(isBound(proxy)).toBe(false)
     fork.run(() => expect(unwrap(proxy)).toBe(ada))
   })
+})
+
+describe.each(['object', 'function', 'array'] as const)('an unbound proxy like %s', (like) => {
+  const proxy = localProxy<User>(variable, { like })
+
+  it.each<{ how: string; judge: () => void }>([
+    { how: 'not.toBe', judge: () => expect(proxy).not.toBe(1) },
+    { how: 'toBe', judge: () => expect(proxy).toBe(proxy) },
+    { how: 'toEqual', judge: () => expect(proxy).toEqual(proxy) },
+    { how: 'not.toEqual a value', judge: () => expect(proxy).not.toEqual(1) },
+    { how: 'not.toEqual an object', judge: () => expect(proxy).not.toEqual({ name: 'Ada' }) },
+    { how: 'toEqual, inside an object', judge: () => expect({ proxy }).toEqual({ proxy }) },
+    { how: 'not.toEqual, inside an object', judge: () => expect({ proxy }).not.toEqual({ proxy: 1 }) },
+    { how: 'toContainEqual', judge: () => expect([proxy]).toContainEqual(proxy) },
+    { how: 'toBeInstanceOf', judge: () => expect(proxy).not.toBeInstanceOf(Map) },
+  ])('can be judged by $how', ({ judge }) => {
+    judge()
+  })
+
+  it('is compared by Node', () => {
+    expect(isDeepStrictEqual({ proxy }, { proxy })).toBe(true)
+    expect(isDeepStrictEqual({ proxy }, { proxy: {} })).toBe(false)
+  })
+
+  it('has none of the properties by which printers tell what to print', () => {
+    const asked = proxy as unknown as Record<PropertyKey, unknown>
+    for (const key of ['nodeType', '$$typeof', '@@__IMMUTABLE_ITERABLE__@@', '@@__IMMUTABLE_RECORD__@@', 'constructor'])
+      expect(asked[key]).toBeUndefined()
+    // JSON leaves out a function that has none.
+    expect(typeof asked['toJSON']).toBe(like === 'function' ? 'function' : 'undefined')
+    expect(Object.getPrototypeOf(proxy)).toBeNull()
+  })
+})
+
+describe.each(['object', 'array'] as const)('an unbound proxy like %s, in assertions that print it', (like) => {
+  const proxy = localProxy<User>(variable, { like })
+
+  it.each<{ judge: () => void; message: string }>([
+    { judge: () => expect(proxy).toBe(1), message: 'expected <LocalProxy unbound> to be 1' },
+    { judge: () => expect(proxy).toBeUndefined(), message: 'expected <LocalProxy unbound> to be undefined' },
+    {
+      judge: () => expect({ proxy }).toEqual({}),
+      message: 'expected { proxy: <LocalProxy unbound> } to deeply equal {}',
+    },
+    { judge: () => expect([proxy]).toContain(1), message: 'expected [ <LocalProxy unbound> ] to include 1' },
+  ])('is told of as $message', ({ judge, message }) => {
+    expect(judge).toThrow(message)
+  })
+
+  it('may have been given to a mock, and be found in a list', () => {
+    const called = vi.fn<(user: User) => void>()
+    called(proxy)
+    expect(called).toHaveBeenCalledWith(proxy)
+    expect(called).not.toHaveBeenCalledWith(null as never)
+    expect([proxy]).toContain(proxy)
+  })
+
+  it('is written by %s as by a console', () => {
+    expect(format('%s', proxy)).toBe('<LocalProxy unbound>')
+  })
+})
+
+it('leaves it to the language to refuse what cannot be iterated, where a proxy is like an object', () => {
+  const proxy = localProxy<Iterable<unknown>>(variable as never, { like: 'object' })
+  expect(() => [...proxy]).toThrow(TypeError)
 })
 
 describe('localProxy', () => {
