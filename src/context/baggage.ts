@@ -11,8 +11,15 @@ import { ContextVar } from './context-var.ts'
 import { copyContext } from './copy-context.ts'
 import { scopeToWrite } from './scope.ts'
 
+/** A ContextVar that a text can be set in, as far as types go: of `string`, or of `unknown`. */
+interface CarriedVariable {
+  get(fallback: undefined): unknown
+  // A property: the parameters of a method are not checked strictly, and a text would be set in a variable of numbers.
+  readonly set: (value: string) => unknown
+}
+
 /** The variables to carry, by the names that they have on the way. */
-export type CarriedVariables = Readonly<Record<string, ContextVar<string>>>
+export type CarriedVariables = Readonly<Record<string, CarriedVariable>>
 
 /** W3C Baggage §3.3.2: what everyone has to carry, and more may be dropped. */
 const MAX_MEMBERS = 64
@@ -35,19 +42,25 @@ const CONTROL = /\p{Cc}/u
  * @see https://www.w3.org/TR/baggage/
  */
 export class ContextBaggage {
-  readonly #variables: ReadonlyMap<string, ContextVar<string>>
+  readonly #variables: ReadonlyMap<string, CarriedVariable>
 
   /** @internal */
   constructor(variables: CarriedVariables) {
     this.#variables = new Map(Object.entries(variables))
   }
 
-  /** The values that are bound here, by name. */
+  /**
+   * The values that are bound here, by name.
+   * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a value that is no text.
+   */
   values(): Record<string, string> {
     const values: Record<string, string> = {}
     for (const [name, variable] of this.#variables) {
       const value = variable.get(undefined)
-      if (value !== undefined) values[name] = value
+      if (value === undefined) continue
+      if (typeof value !== 'string')
+        fail(`The baggage ${name} is a text, not ${show(value)}: set the variable to String(…).`)
+      values[name] = value
     }
     return values
   }

@@ -5,7 +5,7 @@ import type { NodeRequest } from '../request/node-request.ts'
 import { ContextError } from './context-error.ts'
 import { localProxy } from './local-proxy.ts'
 import { currentRequestScope, type RequestScope } from './request-scope.ts'
-import { HOW_TO_ENTER, UNBOUND } from './scope.ts'
+import { HOW_TO_BIND, UNBOUND } from './scope.ts'
 import { isSource, type Source } from './source.ts'
 
 /**
@@ -62,9 +62,14 @@ export function hasRequestContext(): boolean {
  */
 export function requireRequestScope(what: string): RequestScope {
   const scope = currentRequestScope()
-  if (scope === undefined) throw new ContextError(`${what} outside of a request context. ${HOW_TO_ENTER}`)
+  if (scope === undefined) throw new ContextError(`${what} outside of a request context. ${HOW_TO_ENTER_REQUEST}`)
   return scope
 }
+
+/** A scope by itself has no request. */
+const HOW_TO_ENTER_REQUEST =
+  'Each request has one inside requestContext(handler); other code uses a ContextVar or a Local, and a test calls ' +
+  `testRequestContext(request, fn). ${HOW_TO_BIND}`
 
 /** Kept in the scope's table under the fix, as a rewriter may put another in its place: making it takes longer than reading it. */
 function currentInfo(): unknown {
@@ -81,7 +86,8 @@ function currentInfo(): unknown {
 }
 
 const NOT_FIXED =
-  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside.'
+  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside; ' +
+  'in a test call testRequestContext(fixRequest(request, trustPolicy(options)), fn).'
 
 /** A local proxy for something of the current request. */
 function bound<T>(name: string, read: () => unknown, missing = () => `${name} has no value.`): T {

@@ -83,9 +83,11 @@ type Enter = (call: FunctionHandler, self: unknown, args: unknown[]) => unknown
 /**
  * Calls a function in the scope of a request, as a test does.
  *
- * @param request A Node or a Fetch request.
+ * @param request A Node or a Fetch request; for what asks for its `connection` a fixed one,
+ * `fixRequest(request, trustPolicy(options))`.
  * @returns What the function returns. Its teardown functions have run by then: if some of them are asynchronous, let
  * the function be so too, as only a promise can wait for them.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for what is no request or no function.
  * @throws AggregateError of what the teardown functions threw.
  * @see Flask's `test_request_context`.
  * @example
@@ -98,6 +100,8 @@ export function testRequestContext<R>(request: object, fn: () => R): R {
     fail(
       `testRequestContext needs a Node or a Fetch request, not ${show(request)}: write new Request('http://localhost/').`,
     )
+  if (typeof fn !== 'function')
+    fail(`testRequestContext needs a function, not ${show(fn)}: write testRequestContext(request, () => …).`)
   const scope = new RequestScope(request, undefined, reportToConsole)
   const end = (): void | Promise<void> => scope.needExchange().endHere()
   let result: R

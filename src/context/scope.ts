@@ -202,7 +202,11 @@ function nowhere(what: string): never {
   throw new ContextError(`${what} outside any scope. ${HOW_TO_ENTER}`)
 }
 
+/** What to do where code has lost the scope that it should have. */
+export const HOW_TO_BIND =
+  'If this does run for a request, a callback came from outside it: bind that one with copyContext().wrap(fn).'
+
 /** What to do where there is no scope. */
 export const HOW_TO_ENTER: string =
   'Each request has one inside requestContext(handler) or a LocalManager’s middleware; other code gets one by copyContext().run(fn). ' +
-  'If this does run for a request, a callback came from outside it: bind that one with copyContext().wrap(fn).'
+  HOW_TO_BIND

@@ -80,7 +80,7 @@ export type Around = (call: FunctionHandler, self: unknown, args: unknown[]) => 
  */
 export function wrapHandler<H extends Handler>(handler: H, around: Around, name: string): H {
   if (isServer(handler)) return wrapServer(handler, around)
-  if (typeof handler === 'function') return wrapFunction(handler as FunctionHandler, around) as H
+  if (typeof handler === 'function' && !isClass(handler)) return wrapFunction(handler as FunctionHandler, around) as H
   if (isFetchObject(handler) && !('requestIP' in handler)) return wrapFetchObject(handler, around)
   throw new ProxyFixError('ERR_PROXYFIX_OPTION', `${name} cannot wrap ${describeNonHandler(handler)}.`)
 }
@@ -201,7 +201,12 @@ function mapValues(record: Record<string, unknown>, map: (value: unknown) => unk
 
 /** Whether a value can be called with requests. */
 export function isHandler(value: unknown): value is CallableHandler {
-  return typeof value === 'function' || isFetchObject(value)
+  return typeof value === 'function' ? !isClass(value) : isFetchObject(value)
+}
+
+/** A class is a function, and fails at every request. */
+export function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 /** Whether a handler is an object that answers by its `fetch` method. */
@@ -212,6 +217,7 @@ export function isFetchObject(value: unknown): value is FetchObject {
 /** What a value is that is no handler, and what to give instead; a clause for after a verb. */
 export function describeNonHandler(value: unknown): string {
   const wanted = 'give a function (req, res), a function (request) => Response, or an object with a fetch method'
+  if (isClass(value)) return 'a class: give an instance of it, or a function that takes requests'
   if (value instanceof Promise) return 'a promise: await it first'
   if (value === null || typeof value !== 'object')
     return `${value === null || value === undefined ? String(value) : `a ${typeof value}`}: ${wanted}`

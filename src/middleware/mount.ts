@@ -39,7 +39,8 @@ interface Mount {
 }
 
 /**
- * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers. A request below none of them
+ * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers: by their parameters, of which
+ * Node's have two or more. A Fetch handler with more of them is given as `{ fetch: handler }`. A request below none of them
  * is answered 404, or goes to `next` where there is one.
  *
  * Segments are compared decoded (`/%61pp/x` is below `/app`), an encoded slash separates none, `/apple` is not below
@@ -47,7 +48,7 @@ interface Mount {
  *
  * `proxyFix` belongs in front: `proxyFix(mount({ … }), options)` puts the forwarded prefix before the path of the mount.
  *
- * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a path or an app that cannot be.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a path or an app that cannot be, and for apps of two kinds.
  * @see Werkzeug's `DispatcherMiddleware`.
  * @example
  * const app = mount({ '/shop': shop, '/admin': admin, '/': site })
@@ -165,6 +166,7 @@ function mountsOf(apps: unknown): readonly Mount[] {
     if (!isHandler(app)) fail(`mount cannot take what is at ${show(key)}, ${describeNonHandler(app)}.`)
     return { path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
   })
+  checkKinds(mounts)
   const paths = mounts.map(({ segments }) => segments.join('/'))
   const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index)
   if (twice !== -1) {
@@ -172,4 +174,19 @@ function mountsOf(apps: unknown): readonly Mount[] {
     fail(`mount has two apps at one path: '${first.path || '/'}' and '${second.path || '/'}' are the same.`)
   }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
+}
+
+/**
+ * A function that is called with the other kind of request answers nothing, and nobody is told. What has a fetch method
+ * is of one kind whatever the parameters of that, and is told of when it is called.
+ */
+function checkKinds(mounts: readonly Mount[]): void {
+  const functions = mounts.filter(({ app }) => typeof app === 'function') as (Mount & { app: FunctionHandler })[]
+  const fetch = functions.find(({ app }) => app.length === 1)
+  const node = functions.find(({ app }) => app.length >= 2)
+  if (fetch === undefined || node === undefined) return
+  const [one, other] = [fetch.path || '/', node.path || '/']
+  fail(
+    `mount needs apps of one kind: by their parameters the one at '${one}' is a Fetch handler, and the one at '${other}' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
+  )
 }

@@ -15,16 +15,10 @@ export function checkApp(app: unknown): void {
       'serve cannot serve a server that answers nothing: give it its handler first, as in http.createServer(handler).',
     )
   }
-  if (isClass(app)) fail('serve cannot serve a class: give it an instance, or a function that takes requests.')
   if (!isHandler(app)) fail(`serve cannot serve ${describeNonHandler(app)}.`)
 }
 
 /** Whether it is a server of `node:http` or `node:https`; neither is loaded for what cannot be one. */
 export function isHttpServer(app: unknown): app is HttpServer {
   return app instanceof NetServer && (app instanceof node.http.Server || app instanceof node.https.Server)
-}
-
-/** A class is a function, and fails at every request. */
-export function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }

@@ -6,12 +6,11 @@
  */
 
 import type { Server } from 'node:http'
-import { describeNonHandler, type CallableHandler, isHandler } from '../middleware/handler.ts'
+import { describeNonHandler, type CallableHandler, isClass, isHandler } from '../middleware/handler.ts'
 import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { parseAppSpec } from './app-spec.ts'
-import { isClass } from './check-app.ts'
 import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
 import { type Exports, failure, importModule, settled } from './import-module.ts'

@@ -6,7 +6,7 @@ import { W3CBaggagePropagator } from '@opentelemetry/core'
 import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import { contextBaggage, ContextError, ContextVar, copyContext, requestContext } from '../../../src/context/index.ts'
 import { receiveActiveBaggage, withActiveBaggage } from '../../../src/context/opentelemetry.ts'
 import { ProxyFixError } from '../../../src/index.ts'
@@ -30,6 +30,22 @@ describe('baggage', () => {
         'tenant=%C3%84%2C%20b%3Dc%3Bd,plan.name=,other = 1;p=2',
       )
     })
+  })
+
+  it('takes any variable that a text can be set in, and carries texts', () => {
+    const anything = new ContextVar('anything')
+    const carried = contextBaggage({ anything, tenant })
+    copyContext().run(() => {
+      carried.receive('anything=text')
+      expect(anything.get()).toBe('text')
+      expect(carried.header()).toBe('anything=text')
+      anything.set(7)
+      expect(() => carried.header()).toThrow(ProxyFixError)
+      expect(() => carried.values()).toThrow('The baggage anything is a text, not 7: set the variable to String(…).')
+    })
+    expectTypeOf(contextBaggage).toBeCallableWith({ perhaps: new ContextVar<string | undefined>('perhaps') })
+    // @ts-expect-error What is received is a text.
+    contextBaggage({ count: new ContextVar<number>('count') })
   })
 
   it('is received in a scope, names that were not chosen and bad members left out', () => {

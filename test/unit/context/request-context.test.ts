@@ -23,7 +23,7 @@ import {
   testRequestContext,
   unwrap,
 } from '../../../src/context/index.ts'
-import { proxyFix, ProxyFixError } from '../../../src/index.ts'
+import { fixRequest, proxyFix, ProxyFixError, trustPolicy } from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
 const servers: net.Server[] = []
@@ -367,6 +367,10 @@ describe('requestContext', () => {
       message: /its first argument must be a Node or a Fetch request/,
     },
     { call: () => testRequestContext({}, () => 1), message: /testRequestContext needs a Node or a Fetch request/ },
+    {
+      call: () => testRequestContext(new Request('http://a/'), undefined as never),
+      message: /testRequestContext needs a function, not undefined: write testRequestContext\(request, \(\) => …\)/,
+    },
   ])('refuses $message', ({ call, message }) => {
     expect(call).toThrow(ProxyFixError)
     expect(call).toThrow(message)
@@ -395,7 +399,7 @@ describe('outside of a request context', () => {
     expect(use).toThrow(ContextError)
     expect(use).toThrow(
       new RegExp(
-        `^${name} was (used|called) outside of a request context\\. Each request has one inside requestContext`,
+        `^${name} was (used|called) outside of a request context\\. Each request has one inside requestContext\\(handler\\); other code uses a ContextVar or a Local, and a test calls testRequestContext\\(request, fn\\)\\. If`,
       ),
     )
   })
@@ -429,6 +433,17 @@ describe('testRequestContext', () => {
     })
     expect(await later).toBe(1)
     expect(story.at(-1)).toBe('async http://a/')
+  })
+
+  it('shows a connection where the request was fixed, and says how to where it was not', () => {
+    const fixed = fixRequest(
+      new Request('http://a/', { headers: { 'x-forwarded-for': '203.0.113.7' } }),
+      trustPolicy({ xFor: 1 }),
+    )
+    expect(testRequestContext(fixed, () => connection.client.address)).toBe('203.0.113.7')
+    expect(() => testRequestContext(new Request('http://a/'), () => connection.client)).toThrow(
+      /proxyFix outside; in a test call testRequestContext\(fixRequest\(request, trustPolicy\(options\)\), fn\)\.$/,
+    )
   })
 
   it('throws what the teardown functions threw, all in one', async () => {

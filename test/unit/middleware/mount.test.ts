@@ -316,6 +316,14 @@ describe('what mount() is given', () => {
     { apps: { '/a?b': handler }, says: "mount cannot take the path '/a?b'" },
     { apps: { '/\ud800': handler }, says: 'mount cannot take the path' },
     { apps: { '/app': 7 }, says: "mount cannot take what is at '/app', a number" },
+    {
+      apps: { '/app': class Shop {} },
+      says: "mount cannot take what is at '/app', a class: give an instance of it, or a function that takes requests.",
+    },
+    {
+      apps: { '/f': handler, '/': (_req: unknown, _res: unknown) => undefined },
+      says: "mount needs apps of one kind: by their parameters the one at '/f' is a Fetch handler, and the one at '/' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.",
+    },
     { apps: { '/app': undefined }, says: "mount cannot take what is at '/app', undefined" },
     {
       apps: { '/app': http.createServer() },
@@ -334,6 +342,14 @@ describe('what mount() is given', () => {
     expect(error.code).toBe('ERR_PROXYFIX_OPTION')
     expect(error.message).toContain(says)
     expect(error.message).not.toMatch(/\n/)
+  })
+
+  it('is of one kind also where the parameters do not tell', async () => {
+    const platform = (_request: Request, _env: unknown): Response => new Response('platform')
+    const app = mount({ '/a': { fetch: platform }, '/b': (..._args) => new Response('rest'), '/c': handler })
+    await expect(onFetch(app as never, '/a')).resolves.toStrictEqual({ status: 200, body: 'platform' })
+    await expect(onFetch(app as never, '/b')).resolves.toStrictEqual({ status: 200, body: 'rest' })
+    expect(mount({ '/a': platform, '/b': platform })).toHaveLength(2)
   })
 
   it('has to be called with a request', () => {

@@ -374,6 +374,14 @@ describe('what is no handler', () => {
     { name: 'an array', value: [], says: 'object' },
     { name: 'an empty object', value: {}, says: 'object' },
     { name: 'an object with a fetch that is no method', value: { fetch: true }, says: 'object' },
+    { name: 'a class', value: class App {}, says: 'a class: give an instance of it' },
+    {
+      name: 'a class with a fetch of its own',
+      value: class App {
+        static fetch = 1
+      },
+      says: 'a class',
+    },
     { name: 'a Koa app', value: new Koa({ proxy: false }), says: 'app.callback()' },
     { name: 'a Fastify app', value: fastify(), says: 'app.routing' },
   ])('$name is named in one sentence, with the remedy', ({ value, says }) => {
@@ -388,6 +396,7 @@ describe('what is no handler', () => {
     { name: 'a Koa app', value: new Koa({ proxy: false }), says: 'app.callback()' },
     { name: 'a Fastify app', value: fastify(), says: 'app.routing' },
     { name: 'an array', value: [], says: 'object' },
+    { name: 'a class', value: class App {}, says: 'proxyFix cannot wrap a class' },
   ])('$name is not taken for options when it comes alone', ({ value, says }) => {
     expect(messageOf(() => proxyFix(value as Handler))).toContain(says)
   })
