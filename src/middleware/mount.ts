@@ -32,6 +32,8 @@ export type Mounted<H extends CallableHandler> = H extends FunctionHandler
 
 /** An app and where it is mounted. */
 interface Mount {
+  /** As it was written. */
+  readonly key: string
   readonly path: string
   /** Its segments, decoded. */
   readonly segments: readonly string[]
@@ -164,14 +166,14 @@ function mountsOf(apps: unknown): readonly Mount[] {
     const path = parsePrefix(key) ?? parsePrefix(encoded(key))
     if (path === undefined) fail(`mount cannot take the path ${show(key)}: write one like '/shop' or '/'.`)
     if (!isHandler(app)) fail(`mount cannot take what is at ${show(key)}, ${describeNonHandler(app)}.`)
-    return { path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
+    return { key, path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
   })
   checkKinds(mounts)
   const paths = mounts.map(({ segments }) => segments.join('/'))
   const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index)
   if (twice !== -1) {
     const [first, second] = [mounts[paths.indexOf(paths[twice]!)]!, mounts[twice]!]
-    fail(`mount has two apps at one path: '${first.path || '/'}' and '${second.path || '/'}' are the same.`)
+    fail(`mount has two apps at one path: '${first.key}' and '${second.key}' are the same.`)
   }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
 }
@@ -185,8 +187,7 @@ function checkKinds(mounts: readonly Mount[]): void {
   const fetch = functions.find(({ app }) => app.length === 1)
   const node = functions.find(({ app }) => app.length >= 2)
   if (fetch === undefined || node === undefined) return
-  const [one, other] = [fetch.path || '/', node.path || '/']
   fail(
-    `mount needs apps of one kind: by their parameters the one at '${one}' is a Fetch handler, and the one at '${other}' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
+    `mount needs apps of one kind: by their parameters the one at '${fetch.key}' is a Fetch handler, and the one at '${node.key}' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
   )
 }

@@ -331,7 +331,7 @@ describe('what mount() is given', () => {
     },
     {
       apps: { '/app': handler, '/app/': handler },
-      says: "mount has two apps at one path: '/app' and '/app' are the same.",
+      says: "mount has two apps at one path: '/app' and '/app/' are the same.",
     },
     {
       apps: { '/app': handler, '/%61pp': handler },
