@@ -173,7 +173,7 @@ function mountsOf(apps: unknown): readonly Mount[] {
   const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index)
   if (twice !== -1) {
     const [first, second] = [mounts[paths.indexOf(paths[twice]!)]!, mounts[twice]!]
-    fail(`mount has two apps at one path: '${first.key}' and '${second.key}' are the same.`)
+    fail(`mount has two apps at one path: ${show(first.key)} and ${show(second.key)} are the same.`)
   }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
 }
@@ -188,6 +188,6 @@ function checkKinds(mounts: readonly Mount[]): void {
   const node = functions.find(({ app }) => app.length >= 2)
   if (fetch === undefined || node === undefined) return
   fail(
-    `mount needs apps of one kind: by their parameters the one at '${fetch.key}' is a Fetch handler, and the one at '${node.key}' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
+    `mount needs apps of one kind: by their parameters the one at ${show(fetch.key)} is a Fetch handler, and the one at ${show(node.key)} is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
   )
 }
