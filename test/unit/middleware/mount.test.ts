@@ -302,6 +302,9 @@ describe('mount() on Fetch', () => {
 
 describe('what mount() is given', () => {
   const handler = (_request: Request): Response => new Response()
+  class Shop {
+    fetch = handler
+  }
 
   it.each([
     { apps: undefined, says: 'mount needs an object of paths and apps' },
@@ -317,7 +320,7 @@ describe('what mount() is given', () => {
     { apps: { '/\ud800': handler }, says: 'mount cannot take the path' },
     { apps: { '/app': 7 }, says: "mount cannot take what is at '/app', a number" },
     {
-      apps: { '/app': class Shop {} },
+      apps: { '/app': Shop },
       says: "mount cannot take what is at '/app', a class: give an instance of it, or a function that takes requests.",
     },
     {
