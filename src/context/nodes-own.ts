@@ -15,12 +15,13 @@ export interface Heard {
 
 let nodesOwn: unknown
 
-/** Whether there are listeners, other than Node's own. */
-export function isHeard(emitter: Heard, event: PropertyKey): boolean {
+/** Who listens to an event: somebody, Node alone, or nobody. */
+export function whoHears(emitter: Heard, event: PropertyKey): 'somebody' | 'node' | 'nobody' {
   const { _events: listeners } = emitter
-  if (listeners === undefined) return emitter.listenerCount(event) > 0
+  if (listeners === undefined) return emitter.listenerCount(event) > 0 ? 'somebody' : 'nobody'
   const listener = listeners[event]
-  return listener !== undefined ? listener !== nodesOwn : event === 'error' // which is heard by who only monitors errors, too
+  if (listener !== undefined) return listener === nodesOwn ? 'node' : 'somebody'
+  return event === 'error' ? 'somebody' : 'nobody' // which is heard by who only monitors errors, too
 }
 
 /** Whether Node's own listener can be learned from what a response does when it has finished. */

@@ -193,6 +193,23 @@ describe('the end of a request whose response went out first', () => {
     expect(await ended(() => undefined)).toStrictEqual({ seen: [], entered: 1 })
   })
 
+  it('is told to Node, which lets go of the request', async () => {
+    const parsers: { readonly incoming: unknown }[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        parsers.push((req.socket as unknown as { parser: { incoming: unknown } }).parser)
+        res.end('ok')
+      }),
+    )
+    const agent = new http.Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    for (let count = 0; count < 3; count++) {
+      await new Promise((resolve) => http.get({ port, agent }, (res) => res.resume().once('end', resolve)))
+      await vi.waitFor(() => expect(parsers.map(({ incoming }) => incoming)).toStrictEqual(parsers.map(() => null)))
+    }
+    expect(parsers).toHaveLength(3)
+  })
+
   it('enters it for any other, alone or not', async () => {
     expect(await ended((req, _res, see) => req.on('end', see))).toStrictEqual({ seen: ['/2'], entered: 2 })
     expect(await ended((req, res, see) => res.on('finish', () => req.on('end', see)))).toStrictEqual({
@@ -202,5 +219,38 @@ describe('the end of a request whose response went out first', () => {
     expect(
       await ended((req, res, see) => res.on('close', () => req.removeAllListeners('end').on('end', see))),
     ).toStrictEqual({ seen: ['/2'], entered: 2 })
+  })
+})
+
+describe('what inherits from a request or a response', () => {
+  it('hears what it listens to, in the scope', async () => {
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        const heir = Object.create(req) as IncomingMessage
+        let text = ''
+        heir.on('data', (chunk: Buffer) => (text += `${String(chunk)} of ${unwrap(request).url}`))
+        heir.on('end', () => res.end(text))
+      }),
+    )
+    const answer = await exchange(
+      port,
+      `${requestText('POST /x HTTP/1.1', 'Host: a', 'Content-Length: 2', 'Connection: close')}hi`,
+    )
+    expect(answer).toMatch(/hi of \/x$/)
+  })
+
+  it('comes to what stands in the class, however many heirs there are', async () => {
+    const told: unknown[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        const heir = Object.create(Object.create(req) as object) as IncomingMessage
+        told.push(heir.emit('nobody'))
+        heir.once('somebody', () => told.push(isBound(request)))
+        told.push(heir.emit('somebody'))
+        res.end()
+      }),
+    )
+    await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
+    expect(told).toStrictEqual([false, true, true])
   })
 })
