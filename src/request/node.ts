@@ -19,7 +19,7 @@ import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import type { NodeRequest } from './node-request.ts'
-import { showOnConnection, showOnView } from './node-socket.ts'
+import { connectedEnd, showOnConnection, showOnView } from './node-socket.ts'
 import type { SocketLike } from './socket-view.ts'
 
 /**
@@ -58,8 +58,9 @@ class NodeFacts implements ReadableFacts {
 
   constructor({ socket, headers, rawHeaders }: NodeRequest, { checked: { trustedProxies, secret } }: TrustPolicy) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
-    this.peer = { address: socket.remoteAddress, port: socket.remotePort }
-    this.scheme = socket.encrypted === true ? 'https' : 'http'
+    const { remoteAddress, remotePort, encrypted } = connectedEnd(socket)
+    this.peer = { address: remoteAddress, port: remotePort }
+    this.scheme = encrypted === true ? 'https' : 'http'
     this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.#lines = rawHeaders.slice()
     // Without trustedProxies it does not matter who is connected.
@@ -177,8 +178,10 @@ class RawHeaders {
   }
 }
 
-function joined(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'object' ? value.join(', ') : value
+/** What is no text, as stand-ins of Node's requests may hold, says nothing. */
+function joined(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  return Array.isArray(value) ? value.join(', ') : undefined
 }
 
 /** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
@@ -196,8 +199,10 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
     if (rule === undefined || ((rule.bit & done) !== 0 && name === rule.name)) continue
     const value = joined(headers[name]) ?? ''
     const after = rules.valueAfter(rule, value, decision)
-    if (after === undefined) delete headers[name]
-    else if (after !== value) headers[name] = after
+    if (after === undefined) {
+      delete headers[name]
+      if (headers[name] !== undefined) headers[name] = undefined // inherited
+    } else if (after !== value) headers[name] = after
   }
   renewDistinct(req, rawHeaders.length === linesBefore)
 }

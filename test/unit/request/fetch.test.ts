@@ -316,14 +316,20 @@ describe('what a changed request keeps', () => {
     expect(aborted).toHaveBeenCalledOnce()
   })
 
-  it.each([{ headers: {} }, { headers: { 'x-forwarded-proto': 'https' } }])('cf, with $headers', ({ headers: sent }) => {
-    const cf = { country: 'NZ' }
-    const request = Object.assign(new Request('http://app/', { method: 'POST', body: 'x', headers: sent }), { cf })
-    const fixed = fixRequest(request, {})
-    const cfOf = (one: Request): unknown => (one as { cf?: unknown }).cf
-    expect([cfOf(fixed), 'cf' in fixRequest(new Request('http://app/', { headers: sent }))]).toStrictEqual([cf, false])
-    expect(fixed === request || cfOf(fixed.clone()) === cf).toBe(true)
-  })
+  it.each([{ headers: {} }, { headers: { 'x-forwarded-proto': 'https' } }])(
+    'cf, with $headers',
+    ({ headers: sent }) => {
+      const cf = { country: 'NZ' }
+      const request = Object.assign(new Request('http://app/', { method: 'POST', body: 'x', headers: sent }), { cf })
+      const fixed = fixRequest(request, {})
+      const cfOf = (one: Request): unknown => (one as { cf?: unknown }).cf
+      expect([cfOf(fixed), 'cf' in fixRequest(new Request('http://app/', { headers: sent }))]).toStrictEqual([
+        cf,
+        false,
+      ])
+      expect(fixed === request || cfOf(fixed.clone()) === cf).toBe(true)
+    },
+  )
 
   it('clone, and new Request made of it: URL, headers and body are the fixed ones', async () => {
     const fixed = fixRequest(new Request('http://app/x', { method: 'POST', headers, body: 'hello' }))
