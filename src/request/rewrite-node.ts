@@ -126,7 +126,7 @@ function isNoPseudoHeader(name: string): boolean {
  * @param connection What the listener was given of a connection that the request has for itself (`upgrade`, `connect`).
  */
 export function rewriteNode(req: NodeRequest, changes: RequestChanges, connection?: object): void {
-  const { method, url, mount, end, site, fix } = changes
+  const { method, url, mount, end, site, headers, fix } = changes
   const before = fixOf(req)
   if (method !== undefined) req.method = method
   if (url !== undefined) req.url = url
@@ -136,7 +136,8 @@ export function rewriteNode(req: NodeRequest, changes: RequestChanges, connectio
     req.baseUrl = mount.path
     req.originalUrl = mount.publicTarget
   }
-  changeHeaders(req, withPseudoHeaders(req, changes))
+  if (headers.size > 0 || site?.host !== undefined) changeHeaders(req, headers, site?.host)
+  if (isHttp2(req)) changePseudoHeaders(req, changes)
   if (end !== undefined && before?.policy.checked.socket !== false) {
     if (connection === undefined) showOnView(req, end)
     else showOnConnection(req, connection, end)
@@ -144,34 +145,30 @@ export function rewriteNode(req: NodeRequest, changes: RequestChanges, connectio
   if (fix !== undefined) markFixed(req, fix)
 }
 
-/** The headers to change, with those in which HTTP/2 says the same. */
-function withPseudoHeaders(
-  { headers: present }: NodeRequest,
-  { method, url, site, headers }: RequestChanges,
-): ReadonlyMap<string, string | undefined> {
-  const isHttp2 = present[':method'] !== undefined || present[':authority'] !== undefined
-  if (site?.host === undefined && !isHttp2) return headers
-  const all = new Map(headers)
-  if (site?.host !== undefined) all.set('host', site.host)
-  if (!isHttp2) return all
-  const says = { ':authority': site?.host, ':scheme': site && httpScheme(site.scheme), ':path': url, ':method': method }
-  for (const [name, value] of Object.entries(says)) {
-    if (value !== undefined && Object.hasOwn(present, name)) all.set(name, value)
-  }
-  return all
+function changeHeaders(req: NodeRequest, headers: RequestChanges['headers'], host: string | undefined): void {
+  const { length } = req.rawHeaders
+  for (const [name, value] of headers) changeHeader(req, name, value)
+  if (host !== undefined) changeHeader(req, 'host', host)
+  renewDistinct(req, req.rawHeaders.length === length)
 }
 
-/** In `headers`, `headersDistinct` and `rawHeaders` alike; of each name one line is left. */
-function changeHeaders(req: NodeRequest, changes: ReadonlyMap<string, string | undefined>): void {
-  if (changes.size === 0) return
-  const { headers, rawHeaders: lines } = req
-  const { length } = lines
-  for (const [name, value] of changes) {
-    changeLine(lines, name, value)
-    if (value === undefined) delete headers[name]
-    else headers[name] = name === 'set-cookie' ? [value] : value
+function isHttp2({ headers }: NodeRequest): boolean {
+  return headers[':method'] !== undefined || headers[':authority'] !== undefined
+}
+
+/** Those in which HTTP/2 says the same; such a request has no `headersDistinct`. */
+function changePseudoHeaders(req: NodeRequest, { method, url, site }: RequestChanges): void {
+  const says = { ':authority': site?.host, ':scheme': site && httpScheme(site.scheme), ':path': url, ':method': method }
+  for (const [name, value] of Object.entries(says)) {
+    if (value !== undefined && Object.hasOwn(req.headers, name)) changeHeader(req, name, value)
   }
-  renewDistinct(req, lines.length === length)
+}
+
+/** In `headers` and `rawHeaders` alike; of each name one line is left. */
+function changeHeader({ headers, rawHeaders }: NodeRequest, name: string, value: string | undefined): void {
+  changeLine(rawHeaders, name, value)
+  if (value === undefined) delete headers[name]
+  else headers[name] = name === 'set-cookie' ? [value] : value
 }
 
 /** The first line of that name has the value, and the others go. */
@@ -181,15 +178,17 @@ function changeLine(lines: string[], name: string, value: string | undefined): v
   let end = 0
   for (let index = 0; index < length; index += 2) {
     const spelt = lines[index]!
-    let kept = lines[index + 1]!
     // Nearly all names are of another length, and need not be lowered.
     if (spelt.length === name.length && spelt.toLowerCase() === name) {
       if (!isMissing) continue
       isMissing = false
-      kept = value!
+      lines[index + 1] = value!
     }
-    lines[end++] = spelt
-    lines[end++] = kept
+    if (end !== index) {
+      lines[end] = spelt
+      lines[end + 1] = lines[index + 1]!
+    }
+    end += 2
   }
   if (end !== length) lines.length = end
   if (isMissing) lines.push(name, value!)
