@@ -116,21 +116,30 @@ function setHeaders(res: NodeResponse, headers: unknown, isFirst: boolean): void
   if (typeof headers !== 'object' || headers === null) return
   if (Array.isArray(headers)) {
     const given = [...pairs(headers)]
-    for (const [name] of given) res.removeHeader(name) // as Node does
-    for (const [name, value] of given) addHeader(res, name, value)
+    const names = given.map(([name]) => name)
+    for (const name of names) res.removeHeader(name) // as Node does
+    for (const [name, value] of given) addHeader(res, name, value, names)
     return
   }
   const record = headers as Readonly<Record<string, Value>>
-  for (const name of Object.keys(record)) {
+  const names = Object.keys(record)
+  for (const name of names) {
     if (name === '') continue
-    if (isFirst) addHeader(res, name, record[name]!)
+    if (isFirst) addHeader(res, name, record[name]!, names)
     else res.setHeader(name, record[name]!)
   }
 }
 
-function addHeader(res: NodeResponse, name: string, value: Value): void {
+/** @param names All that are set with it: of those that differ in case the first one stays. */
+function addHeader(res: NodeResponse, name: string, value: Value, names: readonly string[]): void {
   const before = res.getHeader(name)
-  res.setHeader(name, before === undefined ? value : ([before, value].flat() as string[]))
+  if (before === undefined) {
+    res.setHeader(name, value)
+    return
+  }
+  const lower = name.toLowerCase()
+  const first = names.find((one) => one.toLowerCase() === lower)!
+  res.setHeader(first, [before, value].flat() as string[])
 }
 
 function* pairs(list: readonly unknown[]): Generator<[string, Value]> {
