@@ -25,14 +25,14 @@ export interface Remaking {
   readonly method?: string | undefined
 }
 
-/** The Request that shows this: the same one, when there is nothing else to show. */
+/** The Request that shows this, and can be marked: the same one, when there is nothing else to show. */
 export function remake(request: Request, { url: text, changes, isHost, method }: Remaking): Request {
   const { url: before } = request
   // Of another scheme it is another one, and the Request that is made parses it: to do so twice takes 1 us.
   const url = isHttps(text) === isHttps(before) ? new URL(text).href : text
   const list = [...changes]
   const hasMethod = method === undefined || method === request.method
-  if (url === before && list.length === 0 && hasMethod) return request
+  if (url === before && list.length === 0 && hasMethod && Object.isExtensible(request)) return request
   // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
   // where that is no host it would throw, so then it is only read.
   let made = new Request(url, isHost ? request : plainInit(request))

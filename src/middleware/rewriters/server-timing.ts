@@ -1,6 +1,6 @@
 /** How long did the app take until it answered? `Server-Timing`, which browsers show beside their own times (W3C Server Timing). */
 
-import type { RewritableRequest } from '../../request/rewritable-request.ts'
+import type { RequestDraft, RewritableRequest } from '../../request/rewritable-request.ts'
 import type { RewritableResponse } from '../../request/rewritable-response.ts'
 import { fail, show } from '../../trust/error.ts'
 import { isHeaderName } from '../../trust/header-text.ts'
@@ -24,7 +24,6 @@ export function serverTiming(name = 'app'): HeaderRewriter {
 
 class ServerTiming extends HeaderRewriter {
   readonly #name: string
-  readonly #begins = new WeakMap<RewritableRequest, number>()
 
   constructor(name: string) {
     super()
@@ -32,11 +31,11 @@ class ServerTiming extends HeaderRewriter {
   }
 
   override rewrite(request: RewritableRequest): void {
-    this.#begins.set(request, performance.now())
+    ;(request as RequestDraft).kept = performance.now() // every request of a rewriter is a draft
   }
 
   override rewriteResponse({ headers }: RewritableResponse, request: RewritableRequest): void {
-    const duration = performance.now() - this.#begins.get(request)!
+    const duration = performance.now() - (request as RequestDraft).kept!
     headers.append('Server-Timing', `${this.#name};dur=${duration.toFixed(1)}`)
   }
 }

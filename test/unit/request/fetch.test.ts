@@ -4,7 +4,16 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions, unwrapSocket } from '../../../src/index.ts'
+import {
+  connectionInfo,
+  fixRequest,
+  HeaderRewriter,
+  proxyFix,
+  type ProxyFixOptions,
+  type RewritableRequest,
+  stack,
+  unwrapSocket,
+} from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
 describe('request.url', () => {
@@ -225,6 +234,37 @@ describe('a request that needs no change', () => {
     const twice = fixRequest(once, { xFor: 2, headers: 'keep' })
     expect(twice).toBe(once)
     expect(connectionInfo(twice).client).toStrictEqual({ address: '203.0.113.7' })
+  })
+})
+
+describe('a request that nothing can be written on', () => {
+  const WAYS: readonly { how: string; close: (request: Request) => Request }[] = [
+    { how: 'frozen', close: (request) => Object.freeze(request) },
+    { how: 'sealed', close: (request) => Object.seal(request) },
+    { how: 'not extensible', close: (request) => Object.preventExtensions(request) },
+  ]
+
+  it.each(WAYS)('is fixed by one like it: $how', async ({ close: closed }) => {
+    const request = closed(new Request('http://app/x?q', { method: 'PUT', headers: { accept: '*/*' }, body: 'hello' }))
+    const fixed = fixRequest(request, { xFor: 1 })
+    expect(connectionInfo(fixed).url).toBe('http://app/x?q')
+    expect([fixed.url, fixed.method, fixed.headers.get('accept')]).toStrictEqual(['http://app/x?q', 'PUT', '*/*'])
+    expect(connectionInfo(fixed.clone())).toStrictEqual(connectionInfo(fixed))
+    expect(await fixed.text()).toBe('hello')
+  })
+
+  it.each(WAYS)('is given a client by a rewriter, before proxyFix and after it: $how', async ({ close: closed }) => {
+    const rewriter = Object.assign(new HeaderRewriter(), {
+      rewrite: ({ client }: RewritableRequest) => void (client.address = '203.0.113.7'),
+    })
+    const handler = (request: Request): Response => Response.json(connectionInfo(request).client)
+    for (const items of [
+      [rewriter, proxyFix()],
+      [proxyFix(), rewriter],
+    ]) {
+      const response = await stack(handler, ...items)(closed(new Request('http://app/')))
+      expect(await response.json()).toStrictEqual({ address: '203.0.113.7' })
+    }
   })
 })
 
