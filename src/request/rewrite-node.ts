@@ -5,7 +5,7 @@ import type { Client } from '../trust/connection.ts'
 import { httpScheme } from '../trust/scheme.ts'
 import { type Fix, fixOf, markFixed } from './fixed.ts'
 import { renewDistinct } from './header-lines.ts'
-import type { NodeRequest } from './node-request.ts'
+import { type NodeRequest, textOf } from './node-request.ts'
 import { connectedEnd, showOnConnection, showOnView } from './node-socket.ts'
 import { originForm } from './prefix-mode.ts'
 import type { RequestChanges, RequestSource } from './rewritable-request.ts'
@@ -65,7 +65,7 @@ export class NodeSource implements RequestSource {
 
   header(name: string): string | undefined {
     const { headers } = this.raw
-    return Object.hasOwn(headers, name) ? joined(headers[name]) : undefined
+    return Object.hasOwn(headers, name) ? textOf(headers[name]) : undefined
   }
 
   headerNames(): Iterable<string> {
@@ -105,16 +105,12 @@ export class NodeSnapshot implements RequestSource {
   }
 
   header(name: string): string | undefined {
-    return joined(this.#values[this.#names.indexOf(name)])
+    return textOf(this.#values[this.#names.indexOf(name)])
   }
 
   headerNames(): Iterable<string> {
     return this.#names.filter(isNoPseudoHeader)
   }
-}
-
-function joined(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'object' ? value.join(', ') : value
 }
 
 function isNoPseudoHeader(name: string): boolean {

@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import type net from 'node:net'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { g, isBound, onTeardown, request, requestContext, unwrap } from '../../../src/context/index.ts'
@@ -253,4 +254,23 @@ describe('what inherits from a request or a response', () => {
     await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
     expect(told).toStrictEqual([false, true, true])
   })
+})
+
+it('a stand-in of a response, which does not count its listeners, has them called', () => {
+  const listeners: (() => void)[] = []
+  const response = {
+    headersSent: false,
+    writeHead: () => undefined,
+    write: () => undefined,
+    on: (_event: string, listener: () => void) => void listeners.push(listener),
+    emit: (_event: string) => listeners.map((listener) => listener()).length > 0,
+    end: () => response.emit('finish'),
+  }
+  const heard: unknown[] = []
+  const app = requestContext((_req: IncomingMessage, res: ServerResponse) => {
+    res.on('finish', () => heard.push(isBound(request)))
+    res.end()
+  })
+  app(new http.IncomingMessage(new Socket()), response as never)
+  expect(heard).toStrictEqual([true])
 })
