@@ -106,7 +106,6 @@ export class RequestDraft implements RewritableRequest {
   #client: Client | undefined
   #headers: Map<string, string | undefined> | undefined
   #isChanged = false
-  #kept: number | undefined
 
   constructor(source: RequestSource) {
     this.#source = source
@@ -115,15 +114,6 @@ export class RequestDraft implements RewritableRequest {
 
   get raw(): object {
     return this.#source.raw
-  }
-
-  /** @internal What a rewriter keeps for the response; a WeakMap takes 1 us for it. */
-  get kept(): number | undefined {
-    return this.#kept
-  }
-
-  set kept(value: number | undefined) {
-    this.#kept = value
   }
 
   get connection(): FixedConnectionInfo | undefined {

@@ -1,6 +1,6 @@
 /** How long did the app take until it answered? `Server-Timing`, which browsers show beside their own times (W3C Server Timing). */
 
-import type { RequestDraft, RewritableRequest } from '../../request/rewritable-request.ts'
+import type { RewritableRequest } from '../../request/rewritable-request.ts'
 import type { RewritableResponse } from '../../request/rewritable-response.ts'
 import { fail, show } from '../../trust/error.ts'
 import { isHeaderName } from '../../trust/header-text.ts'
@@ -24,6 +24,7 @@ export function serverTiming(name = 'app'): HeaderRewriter {
 
 class ServerTiming extends HeaderRewriter {
   readonly #name: string
+  readonly #begins = new WeakMap<RewritableRequest, number>()
 
   constructor(name: string) {
     super()
@@ -31,11 +32,11 @@ class ServerTiming extends HeaderRewriter {
   }
 
   override rewrite(request: RewritableRequest): void {
-    ;(request as RequestDraft).kept = performance.now() // every request of a rewriter is a draft
+    this.#begins.set(request, performance.now())
   }
 
   override rewriteResponse({ headers }: RewritableResponse, request: RewritableRequest): void {
-    const duration = performance.now() - (request as RequestDraft).kept!
+    const duration = performance.now() - this.#begins.get(request)!
     headers.append('Server-Timing', `${this.#name};dur=${duration.toFixed(1)}`)
   }
 }
