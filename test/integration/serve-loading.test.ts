@@ -30,8 +30,16 @@ describe('an app', () => {
     const sentence = `proxyfix: app.js ended the process while it was loaded, by process.exit(${code}) (app.js:2).\n`
     expect(alone).toStrictEqual({ code: 4, stdout: '', stderr: sentence })
     expect(await run(['serve', '--check-config', 'app.js'], folder)).toStrictEqual(alone)
-    const worked = await run([...SERVE, '-w', '1', 'app.js'], folder)
-    expect(worked).toMatchObject({ code: 3, stderr: expect.stringContaining(sentence) as string })
+    for (const workers of ['1', '2']) expect(await run([...SERVE, '-w', workers, 'app.js'], folder)).toStrictEqual(alone)
+  })
+
+  it('that throws later, while it is loaded, ends the start of workers with 4', async () => {
+    write('app.js', "setTimeout(() => { throw new Error('late') })\nawait new Promise(() => setInterval(() => {}, 1000))")
+    const { code, stderr } = await run([...SERVE, '-w', '2', 'app.js'], folder)
+    expect(code).toBe(4)
+    expect(stderr.match(/^proxyfix: .*/gm)).toStrictEqual([
+      'proxyfix: app.js threw while it was loaded: Error: late (app.js:1).',
+    ])
   })
 
   it('that listens by itself is told of, and served all the same', async () => {
