@@ -2,7 +2,7 @@
 /** What a person types: `proxyfix COMMAND …`. Finds the command, and turns what went wrong into a sentence and an exit code. */
 
 import { readFileSync } from 'node:fs'
-import { appStack } from '../server/app-stack.ts'
+import { stackBeside } from '../server/app-stack.ts'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { inFlags } from './flags.ts'
@@ -68,7 +68,8 @@ try {
   const isTyped = isOurs && error.code === 'ERR_PROXYFIX_OPTION'
   process.stderr.write(`proxyfix: ${isTyped ? inFlags(error.message) : error.message}\n`)
   // What the app itself threw is its author's to mend, who wants to see where.
-  if (isOurs && error.code === 'ERR_PROXYFIX_APP' && error.cause !== undefined) say(appStack(error.cause))
+  const stack = isOurs && error.code === 'ERR_PROXYFIX_APP' ? stackBeside(error) : undefined
+  if (stack !== undefined) say(stack)
   // The app's module may have left timers or sockets behind, which must not keep a failed start alive.
   process.exit(isOurs ? EXIT_CODES[error.code] : USAGE)
 }

@@ -1,6 +1,6 @@
 /** What does a worker of `proxyfix serve -w N` serve? It reads the same command line, and serves what it is handed. */
 
-import { appStack } from '../server/app-stack.ts'
+import { appStack, stackBeside } from '../server/app-stack.ts'
 import { createInstance } from '../server/instance.ts'
 import { loadApp } from '../server/load-app.ts'
 import { outliveReaders } from '../server/outlive.ts'
@@ -42,7 +42,7 @@ runWorker(
     return {
       code: isApp ? APP : 2,
       message: inFlags(error.message),
-      ...(isApp && error.cause !== undefined && { stack: appStack(error.cause) }),
+      ...(isApp && { stack: stackBeside(error) }),
     }
   },
 )

@@ -12,6 +12,7 @@ import { ProxyFixError, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { parseAppSpec } from './app-spec.ts'
 import { isClass } from './check-app.ts'
+import { authoredExports } from './common-exports.ts'
 import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
 import { type Exports, failure, importModule, settled } from './import-module.ts'
@@ -52,7 +53,8 @@ export async function loadApp(spec: string, options: { readonly cwd?: string } =
     path,
     names = written,
   } = finding(name, () => findModule(name, options.cwd ?? process.cwd(), { mayNameExport }))
-  const exports = await importModule(file, path, CODE)
+  const imported = await importModule(file, path, CODE)
+  const exports = reading(path, () => authoredExports(imported, file))
   const found = reading(path, () => (names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)))
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
   // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.

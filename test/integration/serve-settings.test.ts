@@ -208,7 +208,10 @@ describe('--check-config --print-config', () => {
 
   it('tells an app that throws', async () => {
     write('app.js', 'throw new Error("no database")')
-    const { code, stdout, stderr } = await run(['serve', '--check-config', '--print-config', 'app.js'], join(folder, 'site'))
+    const { code, stdout, stderr } = await run(
+      ['serve', '--check-config', '--print-config', 'app.js'],
+      join(folder, 'site'),
+    )
     expect(JSON.parse(stdout)).toMatchObject({ app: 'app.js' })
     expect([code, stderr]).toStrictEqual([4, expect.stringContaining('no database')])
   })
