@@ -48,10 +48,20 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   throw new UsageError(unknownCommand(command))
 }
 
+/** Options that other programs have as commands as well. */
+const ASKED: ReadonlySet<string> = new Set(['help', 'version'])
+
 function unknownCommand(command: string | undefined): string {
   if (command === undefined) return 'A command is missing: try proxyfix serve MODULE, or proxyfix --help.'
   const near = nearest(command, [...COMMANDS.keys()])
-  return `There is no command '${command}': ${near === undefined ? 'try proxyfix --help.' : `did you mean ${near}?`}`
+  const hint = ASKED.has(command)
+    ? `write proxyfix --${command}.`
+    : near !== undefined
+      ? `did you mean ${near}?`
+      : /[./\\:]/.test(command)
+        ? `to serve an app, write proxyfix serve ${command}.`
+        : 'try proxyfix --help.'
+  return `There is no command '${command}': ${hint}`
 }
 
 function version(): string {

@@ -4,6 +4,7 @@
  */
 
 import { placeOf, summaryOf } from '../server/app-stack.ts'
+import { listeningSockets } from '../server/import-module.ts'
 import { printable } from '../trust/error.ts'
 import { say } from './usage-error.ts'
 
@@ -43,10 +44,10 @@ export async function whileLoading<T>(
   const timer = setTimeout(() => {
     say(`${what} is still being loaded: it may await something that never comes.`)
   }, LONG).unref()
-  const before = listening()
+  const before = listeningSockets()
   try {
     const loaded = await load()
-    if (listening() > before) {
+    if (listeningSockets() > before) {
       say(
         `Warning: ${what} listens by itself as well, and who connects there gets past this server: leave out its listen().`,
       )
@@ -57,9 +58,4 @@ export async function whileLoading<T>(
     process.off('exit', onExit)
     process.off('uncaughtExceptionMonitor', onThrow)
   }
-}
-
-/** How many sockets of TCP are listened on. */
-function listening(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
 }

@@ -177,7 +177,8 @@ describe('--check-config, where a start would fail,', () => {
   it.each<[flags: string[], code: number, says: string]>([
     [['--access-log', 'none/x.log'], 2, "The access log 'none/x.log' cannot be written: the folder does not exist."],
     [['--access-log', '.'], 2, "The access log '.' cannot be written: it is a folder."],
-    [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['--pid', '.'], 1, "The pid file '.' cannot be written: it is a folder."],
+    [['--pid', 'none/x.pid'], 1, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
     [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
     [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
     [['-b', 'unix:app.js'], 1, 'something is there that is no socket'],
