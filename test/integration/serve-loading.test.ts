@@ -106,6 +106,21 @@ describe('an app', () => {
     }
   })
 
+  it('that asks for the client is told what the server lacks, and has it by that', async () => {
+    const ours = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
+    write(
+      'app.js',
+      `import { connectionInfo } from ${ours}\nexport default (q, s) => s.end(connectionInfo(q).client.address)`,
+    )
+    const plain = await launch(['-b', '127.0.0.1:0', 'app.js'], { folder })
+    expect((await fetch(plain.url)).status).toBe(500)
+    expect((await plain.stop()).stderr).toContain('under proxyfix serve set --x-for 0')
+    const fixed = await launch(['-b', '127.0.0.1:0', '--x-for', '0', 'app.js'], { folder })
+    onTestFinished(async () => void (await fixed.stop()))
+    const headers = { 'x-forwarded-for': '203.0.113.7' }
+    expect(await (await fetch(fixed.url, { headers })).text()).toBe('127.0.0.1')
+  })
+
   it('that changes the folder takes no socket with it', async () => {
     write('app.js', 'process.chdir("/")\nexport default (req, res) => res.end("served")')
     const server = await launch(['-b', 'unix:app.sock', 'app.js'], { folder })
