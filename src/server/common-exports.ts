@@ -13,9 +13,12 @@ const { cache } = createRequire(import.meta.url)
 
 /** The exports as the author of the module sees them; those of an ES module as they are. */
 export function authoredExports(exports: Exports, file: string): Exports {
-  const { default: whole, 'module.exports': _, ...names } = exports
+  const { default: whole } = exports
   if (whole === undefined || cache[realpathSync(file)]?.exports !== whole) return exports
-  if (!isPlain(whole) || isHandler(whole) || isFrameworkApp(whole)) return { ...names, default: whole }
+  if (!isPlain(whole) || isHandler(whole) || isFrameworkApp(whole)) {
+    const { 'module.exports': _, ...names } = exports // which is the same again
+    return names
+  }
   // As they are, getters too, and without what every object has by birth.
   return Object.create(null, Object.getOwnPropertyDescriptors(whole)) as Exports
 }

@@ -56,6 +56,16 @@ describe('a CommonJS module', () => {
   })
 })
 
+it('one that was compiled exports what it says, and nothing of it is read', () => {
+  const file = join(folder, 'compiled.cjs')
+  writeFileSync(
+    file,
+    'exports.__esModule = true\nexports.default = () => {}\nObject.defineProperty(exports, "lazy", { enumerable: true, get() { throw new Error("late") } })',
+  )
+  const exports = require(file) as Record<string, unknown>
+  expect(authoredExports(exports, file)).toBe(exports)
+})
+
 it('an ES module exports what it says', () => {
   const file = join(folder, 'app.mjs')
   writeFileSync(file, '')
