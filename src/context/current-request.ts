@@ -81,7 +81,7 @@ function currentInfo(): unknown {
 }
 
 const NOT_FIXED =
-  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside.'
+  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside; under proxyfix serve set --x-for 0 or more.'
 
 /** A local proxy for something of the current request. */
 function bound<T>(name: string, read: () => unknown, missing = () => `${name} has no value.`): T {

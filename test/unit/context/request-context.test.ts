@@ -297,6 +297,7 @@ describe('connection', () => {
       expect(isBound(connection)).toBe(false)
       expect(() => connection.client).toThrow(ContextError)
       expect(() => connection.client).toThrow(/proxyFix\(requestContext\(app\), options\)/)
+      expect(() => connection.client).toThrow('under proxyfix serve set --x-for 0')
     })
     expect(() => connection.client).toThrow(/connection was used outside of a request context/)
   })
