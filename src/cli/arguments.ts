@@ -43,6 +43,9 @@ export function readArguments(
     if (token.kind !== 'option') continue
     const { name, rawName, value, inlineValue } = token
     const shape = shapes.get(name)
+    if (/^-[^-]/.test(rawName) && inlineValue === true && value.startsWith('=') && shape?.type === 'string') {
+      throw new UsageError(`The option ${rawName} takes its value without '=': write ${rawName} ${value.slice(1)}.`)
+    }
     if (shape === undefined) throw new UsageError(unknownOption(rawName, name, shapes, elsewhere(name)))
     if (shape.type === 'boolean' && value !== undefined) throw new UsageError(`The option ${rawName} takes no value.`)
     // Another option is not its value: the value of `--trust $PROXIES --json` is missing when that variable is empty.

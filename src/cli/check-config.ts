@@ -5,22 +5,24 @@ import { dirname } from 'node:path'
 import { checkTarget } from '../server/check-target.ts'
 import type { CheckedOptions } from '../server/options.ts'
 import type { Settings } from '../server/settings.ts'
-import { ProxyFixError, show } from '../trust/error.ts'
+import { ProxyFixError, type ProxyFixErrorCode, show } from '../trust/error.ts'
 
 /** @throws ProxyFixError for the first thing that would stop a start. */
 export async function checkConfig({ dev, pid }: Settings, { targets, accessLog }: CheckedOptions): Promise<void> {
   for (const target of targets) checkTarget(target)
-  if (accessLog?.to !== undefined && accessLog.to !== '-') checkWritable('access log', accessLog.to)
-  if (pid !== undefined) checkWritable('pid file', pid)
+  if (accessLog?.to !== undefined && accessLog.to !== '-')
+    checkWritable('access log', accessLog.to, 'ERR_PROXYFIX_OPTION')
+  if (pid !== undefined) checkWritable('pid file', pid, 'ERR_PROXYFIX_BIND')
   if (dev !== true) return
   const { refuseInProduction } = await import('../server/dev/production.ts')
   refuseInProduction(process.env)
 }
 
-function checkWritable(what: string, path: string): void {
+/** @param code That of the start, which would fail as well. */
+function checkWritable(what: string, path: string, code: ProxyFixErrorCode): void {
   const reason = whyNotWritable(path)
   if (reason === undefined) return
-  throw new ProxyFixError('ERR_PROXYFIX_OPTION', `The ${what} ${show(path)} cannot be written: ${reason}.`)
+  throw new ProxyFixError(code, `The ${what} ${show(path)} cannot be written: ${reason}.`)
 }
 
 function whyNotWritable(path: string): string | undefined {

@@ -21,7 +21,6 @@ export const OPTIONS_ELSEWHERE: readonly OptionsElsewhere[] = [
       '--https-socket',
       '--listen',
       '--address',
-      '--socket',
       '-s',
       '--uds',
       '--fd',
@@ -29,6 +28,15 @@ export const OPTIONS_ELSEWHERE: readonly OptionsElsewhere[] = [
       '--call-port',
     ],
     here: 'write -b :PORT for every interface, -b HOST:PORT, -b unix:PATH or -b fd:NUMBER',
+  },
+  {
+    options: ['--socket'],
+    here: 'write -b HOST:PORT or -b unix:PATH; or proxyFix: { socket: false } in the config file',
+  },
+  { options: ['--headers'], here: 'write proxyFix: { headers: … } in the config file, or set PROXYFIX_HEADERS' },
+  {
+    options: ['--prefix-mode'],
+    here: 'write proxyFix: { prefixMode: … } in the config file, or set PROXYFIX_PREFIX_MODE',
   },
   { options: ['--https', '--ssl'], here: 'write -b :8443 and give a certificate, --cert cert.pem --key key.pem' },
   {

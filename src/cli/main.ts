@@ -2,7 +2,7 @@
 /** What a person types: `proxyfix COMMAND …`. Finds the command, and turns what went wrong into a sentence and an exit code. */
 
 import { readFileSync } from 'node:fs'
-import { appStack } from '../server/app-stack.ts'
+import { stackBeside } from '../server/app-stack.ts'
 import { ProxyFixError, type ProxyFixErrorCode } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { inFlags } from './flags.ts'
@@ -48,10 +48,20 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   throw new UsageError(unknownCommand(command))
 }
 
+/** Options that other programs have as commands as well. */
+const ASKED: ReadonlySet<string> = new Set(['help', 'version'])
+
 function unknownCommand(command: string | undefined): string {
   if (command === undefined) return 'A command is missing: try proxyfix serve MODULE, or proxyfix --help.'
   const near = nearest(command, [...COMMANDS.keys()])
-  return `There is no command '${command}': ${near === undefined ? 'try proxyfix --help.' : `did you mean ${near}?`}`
+  const hint = ASKED.has(command)
+    ? `write proxyfix --${command}.`
+    : near !== undefined
+      ? `did you mean ${near}?`
+      : /[./\\:]/.test(command)
+        ? `to serve an app, write proxyfix serve ${command}.`
+        : 'try proxyfix --help.'
+  return `There is no command '${command}': ${hint}`
 }
 
 function version(): string {
@@ -68,7 +78,8 @@ try {
   const isTyped = isOurs && error.code === 'ERR_PROXYFIX_OPTION'
   process.stderr.write(`proxyfix: ${isTyped ? inFlags(error.message) : error.message}\n`)
   // What the app itself threw is its author's to mend, who wants to see where.
-  if (isOurs && error.code === 'ERR_PROXYFIX_APP' && error.cause !== undefined) say(appStack(error.cause))
+  const stack = isOurs && error.code === 'ERR_PROXYFIX_APP' ? stackBeside(error) : undefined
+  if (stack !== undefined) say(stack)
   // The app's module may have left timers or sockets behind, which must not keep a failed start alive.
   process.exit(isOurs ? EXIT_CODES[error.code] : USAGE)
 }

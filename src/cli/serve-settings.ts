@@ -9,6 +9,7 @@ import {
   APP,
   checkSetting,
   flagOf,
+  MEANT_PORT,
   readSetting,
   type Setting,
   type Settings,
@@ -82,7 +83,7 @@ export function readServeArguments(args: readonly string[]): Arguments {
   const processes = given.options.get('processes')?.[0]
   if (processes === undefined) return given
   if (given.options.has('workers')) throw new UsageError('The options -w and -p mean the same: give one of them.')
-  readSetting(WORKERS, [processes], 'The option -p')
+  readSetting({ ...WORKERS, otherwise: `${MEANT_PORT}, and for a pid file --pid FILE` }, [processes], 'The option -p')
   return { ...given, options: new Map([...given.options, ['workers', [processes]]]) }
 }
 
@@ -103,7 +104,7 @@ export async function serveSettings(given: Arguments, decided: Settings = {}): P
   let fromVariables = settingsFrom(process.env)
   const config = typed.config ?? fromVariables.settings.config
   const names = ['proxyFix', APP.name, ...SETTINGS.filter(({ only }) => only === undefined).map(({ name }) => name)]
-  const which = { names, trustNames: TRUST_NAMES, ...(config !== undefined && { file: config }) }
+  const which = { names, trustNames: TRUST_NAMES, hintFor: hintInFile, ...(config !== undefined && { file: config }) }
   const file = await asWritten(() => whileLoading(config ?? 'The config file', 2, () => loadConfigFile(which)))
   const written = await asWritten(() => fileSettings(file?.settings ?? {}))
   if ((isDev ?? written.settings.dev) === true && fileVariables.length === 0 && envFile === undefined) {
@@ -125,6 +126,20 @@ export async function serveSettings(given: Arguments, decided: Settings = {}): P
     const proxyFix = completed({ ...written.trust, ...trust, ...typedOfTrust })
     return { settings, proxyFix, configFile: file?.file, fileVariables, sources }
   })
+}
+
+/** What to write in a config file for what people know by another name; a clause. */
+const IN_FILE: ReadonlyMap<string, string> = new Map([
+  ...['trust', 'trustProxy', 'trustedProxy'].map((name) => [name, 'write proxyFix: { trustedProxies: … }'] as const),
+  ...['tls', 'ssl', 'https'].map((name) => [name, 'write cert and key'] as const),
+  ...['port', 'host', 'hostname', 'listen'].map((name) => [name, 'write bind'] as const),
+  ...SETTINGS.filter(({ only }) => only === 'command').map(
+    ({ name }) => [name, `write --${flagOf(name)}, or set ${variableOf(name)}`] as const,
+  ),
+])
+
+function hintInFile(name: string): string | undefined {
+  return IN_FILE.get(name)
 }
 
 /** What a config file is said to be is said in its own words. */

@@ -1,15 +1,20 @@
 /** What does a worker of `proxyfix serve -w N` serve? It reads the same command line, and serves what it is handed. */
 
-import { appStack } from '../server/app-stack.ts'
+import { appStack, stackBeside } from '../server/app-stack.ts'
 import { createInstance } from '../server/instance.ts'
 import { loadApp } from '../server/load-app.ts'
 import { outliveReaders } from '../server/outlive.ts'
-import { runWorker } from '../server/workers/worker.ts'
+import { runWorker, tell } from '../server/workers/worker.ts'
 import { ProxyFixError } from '../trust/error.ts'
 import { inFlags } from './flags.ts'
 import { readServeArguments, serverOptions, serveSettings } from './serve-settings.ts'
 import { UsageError } from './usage-error.ts'
 import { whileLoading } from './while-loading.ts'
+
+/** The app could not be loaded. */
+const APP = 4
+
+const onEnding = (message: string): void => tell({ type: 'failed', code: APP, message })
 
 outliveReaders()
 runWorker(
@@ -20,12 +25,12 @@ runWorker(
     const jitter = Math.floor(Math.random() * (maxRequestsJitter + 1))
     const most = maxRequests === 0 ? Infinity : maxRequests + jitter
     if (dev !== true) {
-      const loaded = await whileLoading(app, 4, () => loadApp(app))
+      const loaded = await whileLoading(app, APP, () => loadApp(app), onEnding)
       return { instance: createInstance(loaded, options, { onRequest }), maxRequests: most }
     }
     const { loadAppOrError } = await import('../server/dev/load-app-or-error.ts')
     const { errorPage } = await import('../server/dev/error-page.ts')
-    const loaded = await whileLoading(app, 4, () => loadAppOrError(app))
+    const loaded = await whileLoading(app, APP, () => loadAppOrError(app), onEnding)
     const instance = createInstance(loaded, options, { onRequest, onError: errorPage() })
     return { instance, maxRequests: most }
   },
@@ -35,9 +40,9 @@ runWorker(
       return { code: 3, message: `A worker failed to boot: ${String(error)}.`, stack: appStack(error) }
     const isApp = error.code === 'ERR_PROXYFIX_APP'
     return {
-      code: isApp ? 4 : 2,
+      code: isApp ? APP : 2,
       message: inFlags(error.message),
-      ...(isApp && error.cause !== undefined && { stack: appStack(error.cause) }),
+      ...(isApp && { stack: stackBeside(error) }),
     }
   },
 )

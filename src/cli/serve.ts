@@ -13,6 +13,7 @@ import { feedWatchdog, notifySystemd } from '../server/systemd.ts'
 import { adhocCertificate } from '../server/tls.ts'
 import { Master } from '../server/workers/master.ts'
 import { BootError } from '../server/workers/pool.ts'
+import { WHOEVER_CONNECTS } from '../trust/option-warnings.ts'
 import { checkConfig } from './check-config.ts'
 import { inWords } from './flags.ts'
 import { printConfig } from './print-config.ts'
@@ -29,12 +30,16 @@ export async function serveCommand(args: readonly string[], heeding: Heeding): P
   if (given.options.has('help')) return void process.stdout.write(serveHelp())
   const all = await serveSettings(given)
   const options = serverOptions(all)
-  if (given.options.has('print-config')) return printConfig(all)
+  const isToCheck = given.options.has('check-config')
+  if (given.options.has('print-config')) {
+    printConfig(all)
+    if (!isToCheck) return
+  }
   const { app, pid } = all.settings
   if (app === undefined) {
     throw new UsageError('The module of the app is missing: write proxyfix serve MODULE, as in app.js:app.')
   }
-  if (given.options.has('check-config')) {
+  if (isToCheck) {
     await checkConfig(all.settings, options)
     createInstance(await load(app), { ...options, accessLog: undefined })
     say('Everything can be read, and the app be loaded')
@@ -74,8 +79,11 @@ function announce(listeners: Listeners, { policy }: CheckedOptions, { sources }:
     return `Listening on ${url}${everywhere === undefined ? '' : ` and ${everywhere}`} (pid ${process.pid})`
   })
   say(lines.join('\n'))
-  if (policy === undefined || listeners.every(({ address }) => isLocal(address.address))) return
-  for (const warning of policy.warnings) say(`Warning: ${inWords(warning, sources)}`)
+  const isLocalAlone = listeners.every(({ address }) => isLocal(address.address))
+  for (const warning of policy?.warnings ?? []) {
+    if (isLocalAlone && warning.startsWith(WHOEVER_CONNECTS)) continue
+    say(`Warning: ${inWords(warning, sources)}`)
+  }
 }
 
 /** Whether nobody from another machine can get there. */

@@ -3,7 +3,8 @@
  * or listen by itself. None of it goes unsaid.
  */
 
-import { placeOf } from '../server/app-stack.ts'
+import { placeOf, summaryOf } from '../server/app-stack.ts'
+import { listeningSockets } from '../server/import-module.ts'
 import { printable } from '../trust/error.ts'
 import { say } from './usage-error.ts'
 
@@ -14,26 +15,39 @@ const LONG = 10_000
  * Loads something.
  * @param name What is loaded, as sentences call it.
  * @param exitCode The code that the process ends with when the code that is loaded ends it.
+ * @param tell Is told so as the process ends. Absent: it is said, and Node shows what was thrown.
  */
-export async function whileLoading<T>(name: string, exitCode: number, load: () => Promise<T>): Promise<T> {
+export async function whileLoading<T>(
+  name: string,
+  exitCode: number,
+  load: () => Promise<T>,
+  tell?: (sentence: string) => void,
+): Promise<T> {
   const what = printable(name)
   const onExit = (code: number): void => {
     // Whoever called process.exit(); nobody of the app did where a signal ends the process.
     const place = placeOf(new Error('exit'))
     if (place === '') return
-    say(`proxyfix: ${what} ended the process while it was loaded, by process.exit(${code})${place}.`)
+    const sentence = `${what} ended the process while it was loaded, by process.exit(${code})${place}.`
+    if (tell === undefined) say(`proxyfix: ${sentence}`)
+    else tell(sentence)
     process.exitCode = exitCode
   }
-  const onThrow = (): void => void process.once('exit', () => (process.exitCode = exitCode)) // Node tells what it was
+  const onThrow = (error: unknown): void => {
+    process.once('exit', () => {
+      process.exitCode = exitCode
+      tell?.(`${what} threw while it was loaded: ${summaryOf(error)}${placeOf(error)}.`)
+    })
+  }
   process.on('exit', onExit)
   process.on('uncaughtExceptionMonitor', onThrow)
   const timer = setTimeout(() => {
     say(`${what} is still being loaded: it may await something that never comes.`)
   }, LONG).unref()
-  const before = listening()
+  const before = listeningSockets()
   try {
     const loaded = await load()
-    if (listening() > before) {
+    if (listeningSockets() > before) {
       say(
         `Warning: ${what} listens by itself as well, and who connects there gets past this server: leave out its listen().`,
       )
@@ -44,9 +58,4 @@ export async function whileLoading<T>(name: string, exitCode: number, load: () =
     process.off('exit', onExit)
     process.off('uncaughtExceptionMonitor', onThrow)
   }
-}
-
-/** How many sockets of TCP are listened on. */
-function listening(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
 }

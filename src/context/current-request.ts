@@ -86,7 +86,7 @@ function currentInfo(): unknown {
 }
 
 const NOT_FIXED =
-  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside; ' +
+  'connection was used in a request that proxyFix has not fixed: wrap with both, proxyFix(requestContext(app), options), proxyFix outside; under proxyfix serve set --x-for 0 or more; ' +
   'in a test call testRequestContext(fixRequest(request, trustPolicy(options)), fn).'
 
 /** A local proxy for something of the current request. */

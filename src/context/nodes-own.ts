@@ -8,24 +8,26 @@
 
 /** What is asked of an emitter here. */
 export interface Heard {
-  listenerCount(event: unknown): number
+  /** Stand-ins of responses may do without. */
+  listenerCount?(event: unknown): number
   /** Where Node's emitters keep their listeners: a function, or a list of them. Not all that emit have it. */
   readonly _events?: Readonly<Record<PropertyKey, unknown>> | undefined
 }
 
 let nodesOwn: unknown
 
-/** Whether there are listeners, other than Node's own. */
-export function isHeard(emitter: Heard, event: PropertyKey): boolean {
+/** Who listens to an event: somebody, Node alone, or nobody. */
+export function whoHears(emitter: Heard, event: PropertyKey): 'somebody' | 'node' | 'nobody' {
   const { _events: listeners } = emitter
-  if (listeners === undefined) return emitter.listenerCount(event) > 0
+  if (listeners === undefined) return emitter.listenerCount?.(event) === 0 ? 'nobody' : 'somebody'
   const listener = listeners[event]
-  return listener !== undefined ? listener !== nodesOwn : event === 'error' // which is heard by who only monitors errors, too
+  if (listener !== undefined) return listener === nodesOwn ? 'node' : 'somebody'
+  return event === 'error' ? 'somebody' : 'nobody' // which is heard by who only monitors errors, too
 }
 
 /** Whether Node's own listener can be learned from what a response does when it has finished. */
 export function canLearnFrom(request: Partial<Heard>, response: Heard): boolean {
-  return nodesOwn === undefined && response.listenerCount('finish') === 1 && request.listenerCount?.('end') === 0
+  return nodesOwn === undefined && response.listenerCount?.('finish') === 1 && request.listenerCount?.('end') === 0
 }
 
 /** To be called when it has. */

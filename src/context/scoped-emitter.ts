@@ -6,7 +6,7 @@
  * Assignments, as a property that does not show in `Object.keys` would cost ten times as much.
  */
 
-import { canLearnFrom, type Heard, isHeard, learnFrom } from './nodes-own.ts'
+import { canLearnFrom, type Heard, learnFrom, whoHears } from './nodes-own.ts'
 import { currentPlace, type Place, runIn } from './scope.ts'
 
 interface Emitter extends Heard {
@@ -82,12 +82,12 @@ function isWritable(value: unknown): value is Writable {
 }
 
 /** Looked up at each event: what is patched into the class later (telemetry) is to see it as well. */
-const emitInScope = inScopeOf((emitter) => inherited(emitter)!.emit)
-const writeInScope = callingBack((response) => inherited(response)!.write)
-const endInScope = callingBack((response) => inherited(response)!.end)
-const continueInScope = callingBack((response) => inherited(response)!.writeContinue!)
-const processingInScope = callingBack((response) => inherited(response)!.writeProcessing!)
-const hintsInScope = callingBack((response) => inherited(response)!.writeEarlyHints!)
+const emitInScope: Emit = inScopeOf((emitter) => below(emitter, 'emit', emitInScope))
+const writeInScope: Send = callingBack((response) => below(response, 'write', writeInScope))
+const endInScope: Send = callingBack((response) => below(response, 'end', endInScope))
+const continueInScope: Send = callingBack((response) => below(response, 'writeContinue', continueInScope)!)
+const processingInScope: Send = callingBack((response) => below(response, 'writeProcessing', processingInScope)!)
+const hintsInScope: Send = callingBack((response) => below(response, 'writeEarlyHints', hintsInScope)!)
 
 /**
  * What an object has from its class. An instrumentation may have wrapped a method of this one object before: that is then not the
@@ -95,6 +95,12 @@ const hintsInScope = callingBack((response) => inherited(response)!.writeEarlyHi
  */
 function inherited<T extends object>(object: T): T | null {
   return Object.getPrototypeOf(object) as T | null
+}
+
+/** What a method of ours stands before; whoever calls it may only inherit from the object that was given it. */
+function below<T extends object, Name extends keyof T>(heir: T, name: Name, ours: T[Name]): T[Name] {
+  const before = inherited(heir)!
+  return before[name] === ours ? below(before, name, ours) : before[name]
 }
 
 function own<F>(method: F): () => F {
@@ -108,9 +114,10 @@ function inScopeOf(find: (emitter: Emitter) => Emit): Emit {
     const event = args[0]
     const learns = event === 'finish' && this === scope.response && canLearnFrom(scope.request, this)
     try {
+      const hearer = whoHears(this, event)
+      if (hearer === 'somebody') return enterAndEmit(this, scope, inner, args)
       // Most events have no listeners: Node would look once more, and tell the same.
-      if (isHeard(this, event)) return enterAndEmit(this, scope, inner, args)
-      return isNodesEmit(inner) ? false : Reflect.apply(inner, this, args)
+      return hearer === 'nobody' && isNodesEmit(inner) ? false : Reflect.apply(inner, this, args)
     } finally {
       if (learns) learnFrom(scope.request)
       if (event === 'close' && this === scope.response) scope.end()

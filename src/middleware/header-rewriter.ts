@@ -13,7 +13,12 @@ import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
 import { connectionOf } from '../request/node-socket.ts'
 import { report } from '../request/report-once.ts'
 import { misuse } from '../request/rewritable-headers.ts'
-import { RequestDraft, type RewritableRequest } from '../request/rewritable-request.ts'
+import {
+  type RequestChanges,
+  RequestDraft,
+  type RequestSource,
+  type RewritableRequest,
+} from '../request/rewritable-request.ts'
 import type { RewritableResponse } from '../request/rewritable-response.ts'
 import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
 import { NodeSnapshot, NodeSource, rewriteNode } from '../request/rewrite-node.ts'
@@ -88,9 +93,9 @@ export class HeaderRewriter {
       throw misuse(`${owner} has neither a method rewrite nor rewriteResponse: is one of them misspelt?`)
     }
     const around = (call: FunctionHandler, self: unknown, args: unknown[]): unknown => {
-      const [request] = args
-      if (isNodeRequest(request)) return rewriteAroundNode(this, call, self, args, request)
-      if (isFetchRequest(request)) return rewriteAroundFetch(this, call, self, args, request)
+      const request = args[0]
+      if (isNodeRequest(request)) return new NodeCall(this, call, self, args, request).run()
+      if (isFetchRequest(request)) return new FetchCall(this, call, self, args, request).run()
       throw misuse(
         `A handler wrapped by ${owner} was called without a request: its first argument must be a Node or a Fetch request.`,
       )
@@ -99,134 +104,197 @@ export class HeaderRewriter {
   }
 }
 
-function rewriteAroundNode(
-  rewriter: HeaderRewriter,
-  call: FunctionHandler,
-  self: unknown,
-  args: unknown[],
-  req: NodeRequest,
-): unknown {
-  const draft = new RequestDraft(new NodeSource(req))
-  const second = args[1] as NodeResponse & RawSocket
-  const connection = connectionOf(req, second)
-  const next = typeof args[2] === 'function' ? (args[2] as (error: unknown) => unknown) : undefined
-  const onError = next ?? ((error: unknown) => answerFailure(error, req, second, connection))
+/** One call of a wrapped handler: an object, as closures in its place take 500 bytes a call. */
+abstract class RewrittenCall {
+  protected readonly rewriter: HeaderRewriter
+  protected readonly draft: RequestDraft
 
-  const proceed = (answer: CheckedAnswer | undefined): unknown => {
-    const changes = draft.close()
-    if (answer === undefined && changes !== undefined) rewriteNode(req, changes, connection)
-    let failure: { readonly error: unknown } | undefined
-    if (rewriter.rewriteResponse !== undefined && connection === undefined) {
-      draft.follow(new NodeSnapshot(req))
-      beforeHead(second, (response) => {
-        try {
-          rewriteHead(rewriter, response, draft)
-        } catch (error) {
-          failure = { error }
-          throw error
-        }
-      })
-    }
-    /** The rewriter's own error comes up through whoever wrote the head, and is not theirs. */
-    const onThrown = (error: unknown): unknown => {
-      if (failure === undefined || failure.error !== error || next !== undefined) throw error
-      return onError(error)
-    }
-    try {
-      const result = answer === undefined ? Reflect.apply(call, self, args) : give(answer)
-      return rewriter.rewriteResponse !== undefined && isThenable(result) ? result.then(undefined, onThrown) : result
-    } catch (error) {
-      return onThrown(error)
-    }
+  constructor(rewriter: HeaderRewriter, source: RequestSource) {
+    this.rewriter = rewriter
+    this.draft = new RequestDraft(source)
   }
-  const give = (answer: CheckedAnswer): unknown =>
-    connection === undefined ? answerOnResponse(second, answer, req.method === 'HEAD') : answerOnSocket(second, answer)
-  return judged(rewriter, draft, proceed, {
-    waiting: connection ? withListener(second) : undefined,
-    onError,
-    onThrown: next,
-  })
+
+  /** Has the request rewritten, and goes on with the answer there is, if there is one. */
+  run(): unknown {
+    if (this.rewriter.rewrite === undefined) return this.proceed(undefined)
+    let answer: CheckedAnswer | undefined
+    try {
+      const result: unknown = this.rewriter.rewrite(this.draft)
+      if (isThenable(result)) return this.#runLater(result)
+      answer = this.#check(result)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    return this.proceed(answer)
+  }
+
+  /** Gives the answer, or calls the handler where there is none. */
+  protected abstract proceed(answer: CheckedAnswer | undefined): unknown
+
+  /** The same after a promise was waited for. */
+  protected proceedLater(answer: CheckedAnswer | undefined): unknown {
+    return this.proceed(answer)
+  }
+
+  /** Begins what is needed while a promise is waited for; ended by what it gives back. */
+  protected whileWaiting(): (() => void) | undefined {
+    return undefined
+  }
+
+  /** Takes what the rewriter threw; most platforms answer for it. */
+  protected takeError(error: unknown): unknown {
+    throw error
+  }
+
+  #runLater(result: PromiseLike<unknown>): unknown {
+    const stop = this.whileWaiting()
+    return result
+      .then((value) => this.#check(value))
+      .then(
+        (answer) => {
+          stop?.()
+          return this.proceedLater(answer)
+        },
+        (error: unknown) => {
+          stop?.()
+          return this.#fail(error)
+        },
+      )
+  }
+
+  #check(value: unknown): CheckedAnswer | undefined {
+    return value === undefined ? undefined : checkAnswer(value, `rewrite() of ${nameOf(this.rewriter)}`)
+  }
+
+  #fail(error: unknown): unknown {
+    return isBadValue(error) ? this.proceed(badRequest(this.rewriter, error)) : this.takeError(error)
+  }
 }
 
-function rewriteAroundFetch(
-  rewriter: HeaderRewriter,
-  call: FunctionHandler,
-  self: unknown,
-  args: unknown[],
-  received: Request,
-): unknown {
-  const platformArgs = args.slice(1)
-  const draft = new RequestDraft(new FetchSource(received, platformArgs))
-  return judged(rewriter, draft, (answer) => {
+class NodeCall extends RewrittenCall {
+  readonly #call: FunctionHandler
+  readonly #self: unknown
+  readonly #args: unknown[]
+  readonly #req: NodeRequest
+  readonly #connection: object | undefined
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(rewriter: HeaderRewriter, call: FunctionHandler, self: unknown, args: unknown[], req: NodeRequest) {
+    super(rewriter, new NodeSource(req))
+    this.#call = call
+    this.#self = self
+    this.#args = args
+    this.#req = req
+    this.#connection = connectionOf(req, args[1])
+  }
+
+  /** Connect's, which takes what the handler throws as well. */
+  get #next(): ((error: unknown) => unknown) | undefined {
+    const next = this.#args[2]
+    return typeof next === 'function' ? (next as (error: unknown) => unknown) : undefined
+  }
+
+  protected override proceed(answer: CheckedAnswer | undefined): unknown {
+    const changes = this.draft.close()
+    if (answer === undefined && changes !== undefined) rewriteNode(this.#req, changes, this.#connection)
+    const { rewriteResponse } = this.rewriter
+    if (rewriteResponse !== undefined && this.#connection === undefined) this.#awaitHead()
+    try {
+      const result = answer === undefined ? Reflect.apply(this.#call, this.#self, this.#args) : this.#give(answer)
+      if (rewriteResponse === undefined || !isThenable(result)) return result
+      return result.then(undefined, (error: unknown) => this.#takeThrown(error))
+    } catch (error) {
+      return this.#takeThrown(error)
+    }
+  }
+
+  protected override proceedLater(answer: CheckedAnswer | undefined): unknown {
+    const next = this.#next
+    if (next === undefined) return this.proceed(answer)
+    try {
+      return this.proceed(answer)
+    } catch (error) {
+      return next(error) // Connect caught what was thrown while it waited, and no longer does
+    }
+  }
+
+  /** A socket that nobody listens to ends the process when the client resets it. */
+  protected override whileWaiting(): (() => void) | undefined {
+    if (this.#connection === undefined) return undefined
+    const socket = this.#args[1] as RawSocket
+    const ignore = (): void => undefined
+    socket.on('error', ignore)
+    return () => socket.removeListener('error', ignore)
+  }
+
+  protected override takeError(error: unknown): unknown {
+    const next = this.#next
+    return next === undefined ? answerFailure(error, this.#req, this.#args[1], this.#connection) : next(error)
+  }
+
+  #awaitHead(): void {
+    const { rewriter, draft } = this
+    draft.follow(new NodeSnapshot(this.#req))
+    beforeHead(this.#args[1] as NodeResponse, (response) => {
+      try {
+        rewriteHead(rewriter, response, draft)
+      } catch (error) {
+        this.#failure = { error }
+        throw error
+      }
+    })
+  }
+
+  /** The rewriter's own error comes up through whoever wrote the head, and is not theirs. */
+  #takeThrown(error: unknown): unknown {
+    if (this.#failure === undefined || this.#failure.error !== error || this.#next !== undefined) throw error
+    return this.takeError(error)
+  }
+
+  #give(answer: CheckedAnswer): unknown {
+    const second = this.#args[1]
+    return this.#connection === undefined
+      ? answerOnResponse(second as NodeResponse, answer, this.#req.method === 'HEAD')
+      : answerOnSocket(second as RawSocket, answer)
+  }
+}
+
+class FetchCall extends RewrittenCall {
+  readonly #call: FunctionHandler
+  readonly #self: unknown
+  readonly #request: Request
+  readonly #platformArgs: readonly unknown[]
+
+  constructor(rewriter: HeaderRewriter, call: FunctionHandler, self: unknown, args: unknown[], request: Request) {
+    const platformArgs = args.slice(1)
+    super(rewriter, new FetchSource(request, platformArgs))
+    this.#call = call
+    this.#self = self
+    this.#request = request
+    this.#platformArgs = platformArgs
+  }
+
+  protected override proceed(answer: CheckedAnswer | undefined): unknown {
+    const { rewriter, draft } = this
     const changes = draft.close()
-    const shown =
-      changes === undefined || answer !== undefined
-        ? { request: received, platformArgs }
-        : rewriteFetch(received, changes, platformArgs)
-    if (changes !== undefined && answer === undefined) draft.follow(new FetchSource(shown.request, shown.platformArgs))
-    const result: unknown =
-      answer === undefined
-        ? Reflect.apply(call, self, [shown.request, ...shown.platformArgs])
-        : answerAsResponse(answer)
+    const result: unknown = answer === undefined ? this.#pass(changes) : answerAsResponse(answer)
     if (rewriter.rewriteResponse === undefined) return result
     const respond = (response: unknown): unknown =>
       isFetchResponse(response)
         ? rewriteFetchResponse(response, (head) => rewriteHead(rewriter, head, draft))
         : response
     return isThenable(result) ? result.then(respond) : respond(result)
-  })
-}
-
-interface Circumstances {
-  /** Begins what is needed while a promise is waited for; ended by what it gives back. */
-  readonly waiting?: (() => () => void) | undefined
-  /** Takes what the rewriter threw, where the platform does not answer for it. */
-  readonly onError?: ((error: unknown) => unknown) | undefined
-  /** Connect's `next`, which takes what the handler throws as well. */
-  readonly onThrown?: ((error: unknown) => unknown) | undefined
-}
-
-/** Has the request rewritten, and goes on with the answer there is, if there is one. */
-function judged(
-  rewriter: HeaderRewriter,
-  draft: RequestDraft,
-  proceed: (answer: CheckedAnswer | undefined) => unknown,
-  { waiting, onError, onThrown }: Circumstances = {},
-): unknown {
-  if (rewriter.rewrite === undefined) return proceed(undefined)
-  const check = (value: unknown): CheckedAnswer | undefined =>
-    value === undefined ? undefined : checkAnswer(value, `rewrite() of ${nameOf(rewriter)}`)
-  const fail = (error: unknown): unknown => {
-    if (isBadValue(error)) return proceed(badRequest(rewriter, error))
-    if (onError === undefined) throw error
-    return onError(error)
   }
-  let answer: CheckedAnswer | undefined
-  try {
-    const result: unknown = rewriter.rewrite(draft)
-    if (isThenable(result)) {
-      const stop = waiting?.()
-      return result.then(check).then(
-        (later) => {
-          stop?.()
-          if (onThrown === undefined) return proceed(later)
-          try {
-            return proceed(later)
-          } catch (error) {
-            return onThrown(error) // Connect caught what was thrown while it waited, and no longer does
-          }
-        },
-        (error: unknown) => {
-          stop?.()
-          return fail(error)
-        },
-      )
+
+  #pass(changes: RequestChanges | undefined): unknown {
+    let request = this.#request
+    let platformArgs = this.#platformArgs
+    if (changes !== undefined) {
+      ;({ request, platformArgs } = rewriteFetch(request, changes, platformArgs))
+      this.draft.follow(new FetchSource(request, platformArgs))
     }
-    answer = check(result)
-  } catch (error) {
-    return fail(error)
+    return Reflect.apply(this.#call, this.#self, [request, ...platformArgs])
   }
-  return proceed(answer)
 }
 
 /** What it assigned came with the request, as nearly always, so a client must not be able to end the process by it. */
@@ -259,15 +327,6 @@ function rewriteHead(rewriter: HeaderRewriter, response: RewritableResponse, req
   throw misuse(
     `rewriteResponse() of ${nameOf(rewriter)} gave back a promise: the head is sent at once, so it cannot wait; wait in rewrite().`,
   )
-}
-
-/** A socket that nobody listens to ends the process when the client resets it. */
-function withListener(socket: RawSocket): () => () => void {
-  return () => {
-    const ignore = (): void => undefined
-    socket.on('error', ignore)
-    return () => socket.removeListener('error', ignore)
-  }
 }
 
 function nameOf(rewriter: HeaderRewriter): string {

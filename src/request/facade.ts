@@ -40,11 +40,13 @@ export const facadeHandler: ProxyHandler<Shown> & Required<Pick<ProxyHandler<Sho
     if (value === real) return receiver
     return typeof value === 'function' && key !== 'constructor' ? methods.of(value as AnyFunction) : value
   },
-  set(shown, key, value) {
-    if (Object.hasOwn(shown, key)) return Reflect.set(shown, key, value)
+  set(shown, key, value, receiver: object) {
+    // What only inherits from a facade has what is assigned to it for itself.
+    const heir = isHeir(receiver) ? receiver : undefined
+    if (Object.hasOwn(shown, key)) return Reflect.set(shown, key, value, heir ?? shown)
     const real = shown[REAL]
     const stored: unknown = typeof value === 'function' ? methods.original(value as AnyFunction) : value
-    return Reflect.set(real, key, stored, real)
+    return Reflect.set(real, key, stored, heir ?? real)
   },
   has(shown, key) {
     return Object.hasOwn(shown, key) || Reflect.has(shown[REAL], key)
@@ -77,6 +79,12 @@ export const facadeHandler: ProxyHandler<Shown> & Required<Pick<ProxyHandler<Sho
   preventExtensions() {
     return false // the real object must go on
   },
+}
+
+/** A facade says that its prototype is that of the real object, which has no such property. */
+function isHeir(receiver: object): boolean {
+  const prototype: object | null = Object.getPrototypeOf(receiver)
+  return prototype !== null && REAL in prototype
 }
 
 /**

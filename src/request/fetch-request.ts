@@ -25,14 +25,14 @@ export interface Remaking {
   readonly method?: string | undefined
 }
 
-/** The Request that shows this: the same one, when there is nothing else to show. */
+/** The Request that shows this, and can be marked: the same one, when there is nothing else to show. */
 export function remake(request: Request, { url: text, changes, isHost, method }: Remaking): Request {
   const { url: before } = request
   // Of another scheme it is another one, and the Request that is made parses it: to do so twice takes 1 us.
   const url = isHttps(text) === isHttps(before) ? new URL(text).href : text
   const list = [...changes]
   const hasMethod = method === undefined || method === request.method
-  if (url === before && list.length === 0 && hasMethod) return request
+  if (url === before && list.length === 0 && hasMethod && Object.isExtensible(request)) return request
   // A bridge makes the real Request, with the URL of the Host as it was received, when another Request is made from it:
   // where that is no host it would throw, so then it is only read.
   let made = new Request(url, isHost ? request : plainInit(request))
@@ -41,8 +41,16 @@ export function remake(request: Request, { url: text, changes, isHost, method }:
     if (value === undefined) made.headers.delete(name)
     else made.headers.set(name, value)
   }
+  carryPlatformFields(request, made)
   follow(request, made)
   return made
+}
+
+/** What Workers know of a connection: there a Request takes it over by itself, elsewhere a stand-in of theirs put it there. */
+function carryPlatformFields(from: object, to: object): void {
+  const { cf } = from as { readonly cf?: unknown }
+  if (cf !== undefined && (to as { readonly cf?: unknown }).cf !== cf)
+    Object.defineProperty(to, 'cf', { value: cf, configurable: true, enumerable: true, writable: true })
 }
 
 function isHttps(url: string): boolean {
@@ -123,8 +131,13 @@ function keepOnClone(request: Request): void {
 
 /** `Request.prototype.clone`, with what is known of the request carried over. */
 function cloneMarked(this: Request): Request {
-  const { clone } = Object.getPrototypeOf(this) as Request
-  return markClone(this, Reflect.apply(clone, this, []))
+  return markClone(this, Reflect.apply(cloneBelow(this), this, []))
+}
+
+/** Whoever asks may only inherit from a request that has it. */
+function cloneBelow(heir: object): Request['clone'] {
+  const { clone } = Object.getPrototypeOf(heir) as Request
+  return clone === cloneMarked ? cloneBelow(Object.getPrototypeOf(heir) as object) : clone
 }
 
 /** The clone of a request, with what is known of that (contract rule 11). */
@@ -133,6 +146,7 @@ export function markClone(request: object, copy: Request): Request {
   if (fix === undefined) markRewritten(copy, rewrittenOf(request))
   else markFetch(copy, fix)
   carryRoute(request, copy)
+  carryPlatformFields(request, copy)
   return copy
 }
 

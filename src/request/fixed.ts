@@ -84,6 +84,6 @@ export function requireFix(request: unknown, asker: string): Fix {
   if (fix !== undefined) return fix
   throw new ProxyFixError(
     'ERR_PROXYFIX_NOT_FIXED',
-    `${asker} needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), and pass the request that it was given (under another Node bridge the Node request, in Hono c.env.incoming).`,
+    `${asker} needs a request that proxyFix has fixed: wrap the handler with proxyFix(handler, options), under proxyfix serve set --x-for 0 or more, and pass the request that it was given (under another Node bridge the Node request, in Hono c.env.incoming).`,
   )
 }

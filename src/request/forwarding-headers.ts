@@ -102,7 +102,7 @@ const CLIENT_IP = nextBit()
 
 /** The usual name, in lower case, of a header in which proxies forward, however it is spelt; `undefined` for others. */
 export function forwardingName(name: string): string | undefined {
-  const usual = name.toLowerCase().replaceAll(/[_.]/g, '-')
+  const usual = dashed(name.toLowerCase())
   return COMMON.some(({ name: known, kind }) => known === usual && kind === 'forwarding') ? usual : undefined
 }
 
@@ -192,7 +192,7 @@ function bySlot(all: readonly NamedRule[]): { slots: Uint8Array; rules: readonly
   const rules: NamedRule[][] = [[]]
   for (const one of all) {
     // Of a name that ends with a separator each spelling has a slot.
-    const spellings = one.name.endsWith('-') ? ['-', '_', '.'].map((end) => one.name.slice(0, -1) + end) : [one.name]
+    const spellings = /[-_.]$/.test(one.name) ? ['-', '_', '.'].map((end) => one.name.slice(0, -1) + end) : [one.name]
     for (const spelling of spellings) {
       const slot = slotOf(spelling)
       if (slots[slot] === 0) slots[slot] = rules.push([]) - 1
@@ -210,8 +210,13 @@ function ruleIn(slot: readonly NamedRule[], name: string): HeaderRule | undefine
   const lower = name.toLowerCase()
   const spelt = slot.find((one) => one.name === lower)
   if (spelt !== undefined) return spelt
-  const dashed = lower.replaceAll(/[_.]/g, '-')
-  return slot.some((one) => one.name === dashed) ? MISSPELT : undefined
+  const usual = dashed(lower)
+  return slot.some((one) => dashed(one.name) === usual) ? MISSPELT : undefined
+}
+
+/** Spellings that differ in separators are one name to CGI-style readers. */
+function dashed(name: string): string {
+  return name.replaceAll(/[_.]/g, '-')
 }
 
 /** One element of `Forwarded`; it tells no port, which readers of X-Forwarded-For would not see either. */

@@ -20,3 +20,9 @@ export interface NodeRequest {
 export function isNodeRequest(value: unknown): value is NodeRequest {
   return typeof value === 'object' && value !== null && 'rawHeaders' in value && 'socket' in value
 }
+
+/** The value of a header as one text. What is no text, as stand-ins of Node's requests may hold, says nothing. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  return Array.isArray(value) ? value.join(', ') : undefined
+}

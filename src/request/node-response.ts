@@ -52,15 +52,13 @@ export function onHead(res: NodeResponse, act: (status: number) => number): void
     const [, second, third] = args
     const reason = typeof second === 'string' ? second : undefined
     const headers = third ?? (reason === undefined ? second : undefined)
-    const lines = linesOf(headers, res.getHeaderNames().length === 0)
-    if (isDone || res.headersSent || given < 200 || given > 999 || lines === undefined) {
+    if (isDone || res.headersSent || given < 200 || given > 999 || lacksValue(headers)) {
       return Reflect.apply(writeHead, this, args)
     }
     const before = headersOf(res)
     let hasActed = true
     try {
-      if (Array.isArray(headers)) for (const { name } of lines) res.removeHeader(name) // as Node does with lists
-      for (const { name, value } of lines) res.setHeader(name, value)
+      setHeaders(res, headers, before.length === 0)
       const message = ownMessage(res)
       isDone = true
       hasActed = false
@@ -104,34 +102,44 @@ function hasNoBody(status: number): boolean {
 
 type Value = string | number | readonly string[]
 
-/** One name with all it is given. */
-interface Line {
-  readonly name: string
-  readonly value: Value
+/** Whether names and values in turn end with a name, which Node refuses. */
+function lacksValue(headers: unknown): boolean {
+  return Array.isArray(headers) && !Array.isArray(headers[0]) && headers.length % 2 !== 0
 }
 
 /**
- * Headers as `writeHead` takes them, name by name: a record, names and values in turn, or pairs.
+ * Sets headers as `writeHead` takes them: a record, names and values in turn, or pairs.
  * @param isFirst Whether there are no headers yet: Node then sends names that differ in case both, which replace each
  * other where there are.
- * @returns Nothing for names without a value, which Node refuses.
  */
-function linesOf(headers: unknown, isFirst: boolean): readonly Line[] | undefined {
-  if (typeof headers !== 'object' || headers === null) return []
-  const isList = Array.isArray(headers)
-  const list = headers as readonly unknown[]
-  if (isList && !Array.isArray(list[0]) && list.length % 2 !== 0) return undefined
-  const lines = new Map<string, Line>()
-  for (const [name, value] of isList ? pairs(list) : (Object.entries(headers) as [string, Value][])) {
-    if (!isList && name === '') continue
-    const lower = String(name).toLowerCase()
-    const before = isList || isFirst ? lines.get(lower) : undefined
-    lines.set(
-      lower,
-      before === undefined ? { name, value } : { name: before.name, value: [before.value, value].flat() as string[] },
-    )
+function setHeaders(res: NodeResponse, headers: unknown, isFirst: boolean): void {
+  if (typeof headers !== 'object' || headers === null) return
+  if (Array.isArray(headers)) {
+    const given = [...pairs(headers)]
+    const names = given.map(([name]) => name)
+    for (const name of names) res.removeHeader(name) // as Node does
+    for (const [name, value] of given) addHeader(res, name, value, names)
+    return
   }
-  return [...lines.values()]
+  const record = headers as Readonly<Record<string, Value>>
+  const names = Object.keys(record)
+  for (const name of names) {
+    if (name === '') continue
+    if (isFirst) addHeader(res, name, record[name]!, names)
+    else res.setHeader(name, record[name]!)
+  }
+}
+
+/** @param names All that are set with it: of those that differ in case the first one stays. */
+function addHeader(res: NodeResponse, name: string, value: Value, names: readonly string[]): void {
+  const before = res.getHeader(name)
+  if (before === undefined) {
+    res.setHeader(name, value)
+    return
+  }
+  const lower = name.toLowerCase()
+  const first = names.find((one) => one.toLowerCase() === lower)!
+  res.setHeader(first, [before, value].flat() as string[])
 }
 
 function* pairs(list: readonly unknown[]): Generator<[string, Value]> {

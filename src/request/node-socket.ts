@@ -6,7 +6,7 @@
 import type { Decided } from '../trust/amend.ts'
 import { isSecure } from '../trust/scheme.ts'
 import type { NodeRequest } from './node-request.ts'
-import { familyOf, socketView, unwrapSocket } from './socket-view.ts'
+import { familyOf, type SocketLike, socketView, unwrapSocket } from './socket-view.ts'
 
 type Shown = Pick<Decided, 'client' | 'scheme'>
 
@@ -36,9 +36,24 @@ export function showOnConnection({ socket }: NodeRequest, connection: object, { 
     encrypted: own(isSecure(scheme)),
   }
   const real = unwrapSocket(socket)
+  const { remoteAddress, remotePort, encrypted } = connectedEnd(real)
+  Object.defineProperty(real, CONNECTED, { value: { remoteAddress, remotePort, encrypted }, configurable: true })
   Object.defineProperties(real, properties)
   if (unwrapSocket(connection) !== real) Object.defineProperties(connection, properties)
 }
+
+// Registered, so that two copies of the package agree.
+const CONNECTED: unique symbol = Symbol.for('proxyfix.connected')
+
+/**
+ * Who is connected, and how: of a socket that shows the client of an upgrade, what it showed before. A request that came
+ * before that one on its connection may be decided later.
+ */
+export function connectedEnd(socket: SocketLike & { [CONNECTED]?: ConnectedEnd }): ConnectedEnd {
+  return socket[CONNECTED] ?? socket
+}
+
+type ConnectedEnd = Pick<SocketLike, 'remoteAddress' | 'remotePort' | 'encrypted'>
 
 /**
  * The connection that an `upgrade` or `connect` listener is given for its second argument, where others have a response:

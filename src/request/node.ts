@@ -18,8 +18,8 @@ import { renewDistinct } from './header-lines.ts'
 import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
-import type { NodeRequest } from './node-request.ts'
-import { showOnConnection, showOnView } from './node-socket.ts'
+import { type NodeRequest, textOf } from './node-request.ts'
+import { connectedEnd, showOnConnection, showOnView } from './node-socket.ts'
 import type { SocketLike } from './socket-view.ts'
 
 /**
@@ -58,9 +58,10 @@ class NodeFacts implements ReadableFacts {
 
   constructor({ socket, headers, rawHeaders }: NodeRequest, { checked: { trustedProxies, secret } }: TrustPolicy) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
-    this.peer = { address: socket.remoteAddress, port: socket.remotePort }
-    this.scheme = socket.encrypted === true ? 'https' : 'http'
-    this.host = joined(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
+    const { remoteAddress, remotePort, encrypted } = connectedEnd(socket)
+    this.peer = { address: remoteAddress, port: remotePort }
+    this.scheme = encrypted === true ? 'https' : 'http'
+    this.host = textOf(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.#lines = rawHeaders.slice()
     // Without trustedProxies it does not matter who is connected.
     const isUnaddressed = trustedProxies !== undefined && !this.peer.address
@@ -85,7 +86,7 @@ class NodeFacts implements ReadableFacts {
   header(name: string): string | undefined {
     const value = this.#current[name]
     if (value === undefined || !Object.hasOwn(this.#current, name)) return undefined
-    return name.charCodeAt(0) === X || !FIRST_LINE_ONLY.has(name) ? joined(value) : this.headers.get(name)
+    return name.charCodeAt(0) === X || !FIRST_LINE_ONLY.has(name) ? textOf(value) : this.headers.get(name)
   }
 }
 
@@ -177,10 +178,6 @@ class RawHeaders {
   }
 }
 
-function joined(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'object' ? value.join(', ') : value
-}
-
 /** Sets Host and the forwarding headers to what was decided, wherever they are read from. */
 function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules): void {
   const { headers, rawHeaders } = req
@@ -194,10 +191,12 @@ function rewriteHeaders(req: NodeRequest, decision: Decided, rules: HeaderRules)
     const rule = rules.find(name)
     // Node's own names are in lower case; an adapter's may be as they were typed.
     if (rule === undefined || ((rule.bit & done) !== 0 && name === rule.name)) continue
-    const value = joined(headers[name]) ?? ''
+    const value = textOf(headers[name]) ?? ''
     const after = rules.valueAfter(rule, value, decision)
-    if (after === undefined) delete headers[name]
-    else if (after !== value) headers[name] = after
+    if (after === undefined) {
+      delete headers[name]
+      if (headers[name] !== undefined) headers[name] = undefined // inherited
+    } else if (after !== value) headers[name] = after
   }
   renewDistinct(req, rawHeaders.length === linesBefore)
 }

@@ -74,6 +74,9 @@ export interface RequestSource {
   headerNames(): Iterable<string>
 }
 
+/** Scheme and host of a request; without a `hostname`, `host` is what was received, and no valid one. */
+type Site = Pick<Required<Amendment>, 'scheme' | 'host' | 'hostname' | 'port'>
+
 /** What a rewriter has changed, settled: everything here is to be shown. */
 export interface RequestChanges {
   readonly method: string | undefined
@@ -83,7 +86,7 @@ export interface RequestChanges {
   /** The other end and the scheme, when one of the two is another than before. */
   readonly end: { readonly client: Client; readonly scheme: string } | undefined
   /** Scheme and host, when one of the two is another than before. */
-  readonly site: { readonly scheme: string; readonly host: string | undefined; readonly isHost: boolean } | undefined
+  readonly site: Site | undefined
   /** Headers by name in lower case; `undefined` for one that goes. */
   readonly headers: ReadonlyMap<string, string | undefined>
   /** The fix of a fixed request from now on. */
@@ -284,24 +287,20 @@ export class RequestDraft implements RewritableRequest {
   close(): RequestChanges | undefined {
     this.#isOpen = false
     if (!this.#isChanged) return undefined
-    const source = this.#source
-    const isSite = this.#scheme !== undefined || this.#host !== undefined
+    const site = this.#site()
     const isEnd = this.#scheme !== undefined || this.#client !== undefined
-    const { host } = this
     const mount =
       this.#prefix === undefined
         ? undefined
         : { path: this.#prefix, publicTarget: this.#publicTarget ?? this.#prefix + this.url }
-    const fix = isSite || isEnd || mount !== undefined ? this.#fixAfter(mount) : undefined
+    const fix = site !== undefined || isEnd || mount !== undefined ? this.#fixAfter(site, mount) : undefined
     return {
       method: this.#method,
       url: this.#url,
       mount,
-      end: isEnd ? { client: this.#client ?? source.client, scheme: this.scheme } : undefined,
-      site: isSite
-        ? { scheme: this.scheme, host, isHost: settle(this.scheme, host).hostname !== undefined }
-        : undefined,
-      headers: this.#headersAfter(fix),
+      end: isEnd ? { client: this.#client ?? this.#source.client, scheme: this.scheme } : undefined,
+      site,
+      headers: fix === undefined ? (this.#headers ?? NO_HEADERS) : this.#headersAfter(fix),
       fix,
     }
   }
@@ -318,46 +317,52 @@ export class RequestDraft implements RewritableRequest {
     this.#isChanged = true
   }
 
-  #amendment(): Amendment {
-    const isSite = this.#scheme !== undefined || this.#host !== undefined
+  #site(): Site | undefined {
+    if (this.#scheme === undefined && this.#host === undefined) return undefined
+    return settle(this.scheme, this.#host ?? this.#source.host)
+  }
+
+  #amendment(site: Site | undefined): Amendment {
     return {
-      ...(isSite && settle(this.scheme, this.#host ?? this.#source.host)),
+      ...site,
       ...(this.#client && { client: this.#client }),
       ...(this.#prefix !== undefined && { prefix: this.#prefix }),
     }
   }
 
   #decidedFor(rule: HeaderRule): string | undefined {
-    return decidedValue(rule, amend(this.#source.fix!.decision, this.#amendment()))
+    return decidedValue(rule, amend(this.#source.fix!.decision, this.#amendment(this.#site())))
   }
 
-  #fixAfter(mount: RequestChanges['mount']): Fix | undefined {
+  #fixAfter(site: Site | undefined, mount: RequestChanges['mount']): Fix | undefined {
     const { fix } = this.#source
     if (fix === undefined) return undefined
     return {
       ...fix,
-      decision: amend(fix.decision, this.#amendment()),
+      decision: amend(fix.decision, this.#amendment(site)),
       ...(mount && { publicTarget: mount.publicTarget, mountPath: mount.path }),
     }
   }
 
   /** The headers that are another afterwards: those of the rewriter, and those that say what was decided. */
-  #headersAfter(fix: Fix | undefined): ReadonlyMap<string, string | undefined> {
+  #headersAfter(fix: Fix): ReadonlyMap<string, string | undefined> {
     const headers = this.#headers ?? new Map<string, string | undefined>()
-    if (fix === undefined) return headers
     const rules = HeaderRules.of(fix.policy)
-    const own = [...headers.keys()]
-    for (const name of new Set([...this.#source.headerNames(), ...own])) {
+    for (const [name, value] of headers) {
       const rule = rules.find(name)
-      if (rule?.kind !== 'forwarding' || (headers.has(name) && headers.get(name) === undefined)) continue
-      headers.set(
-        name,
-        own.includes(name) ? decidedValue(rule, fix.decision) : rules.valueAfter(rule, '', fix.decision),
-      )
+      if (rule?.kind === 'forwarding' && value !== undefined) headers.set(name, decidedValue(rule, fix.decision))
+    }
+    for (const name of this.#source.headerNames()) {
+      const rule = rules.find(name)
+      if (rule?.kind === 'forwarding' && !headers.has(name)) {
+        headers.set(name, rules.valueAfter(rule, '', fix.decision))
+      }
     }
     return headers
   }
 }
+
+const NO_HEADERS: ReadonlyMap<string, string | undefined> = new Map()
 
 class DraftHeaders extends IterableHeaders implements RewritableHeaders {
   readonly #draft: RequestDraft
@@ -414,10 +419,7 @@ function normalTarget(value: unknown): string {
 }
 
 /** Host and port of a scheme and the text of a Host header (contract rules 4 and 5). */
-function settle(
-  scheme: string,
-  text: string | undefined,
-): Pick<Required<Amendment>, 'scheme' | 'host' | 'hostname' | 'port'> {
+function settle(scheme: string, text: string | undefined): Site {
   const authority = text === undefined ? undefined : parseAuthority(text)
   const schemePort = defaultPort(scheme)
   const port = authority?.port ?? schemePort

@@ -102,7 +102,7 @@ export function rewriteFetch(
 
 function remaking(request: Request, { method, url, site, headers }: RequestChanges): Parameters<typeof remake>[1] {
   const { scheme, authority, target } = splitUrl(request.url)
-  const host = site === undefined ? authority : site.isHost ? site.host : ''
+  const host = site === undefined ? authority : site.hostname === undefined ? '' : site.host
   const changes = new Map(headers)
   if (site?.host !== undefined && request.headers.has('host') && request.headers.get('host') !== site.host) {
     changes.set('host', site.host)
@@ -110,7 +110,7 @@ function remaking(request: Request, { method, url, site, headers }: RequestChang
   return {
     url: `${httpScheme(site?.scheme ?? scheme)}://${host || NO_HOST}${url ?? target}`,
     changes,
-    isHost: site?.isHost ?? true,
+    isHost: site === undefined || site.hostname !== undefined,
     method,
   }
 }

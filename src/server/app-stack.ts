@@ -10,12 +10,46 @@ const FOREIGN_LINE = new RegExp(
   String.raw`^\s+at .*(?:\bnode:|${escaped(PACKAGE.href)}|${escaped(fileURLToPath(PACKAGE))})`,
 )
 
-/** What was thrown, with its stack, its causes and its properties; the lines of the stack are those of the app. */
+const STACK_LINE = /^\s+at /
+/** What Node writes for lines that two stacks share. */
+const COUNTED_LINES = /^\s+\.\.\. \d+ lines matching /
+/** A property that is another error, or several. */
+const CAUSE = /^\s+\[(?:cause|errors)\]: /
+
+/**
+ * What was thrown, with its stack, its causes and its properties; the lines of the stack are those of the app. Where there are
+ * none of those, the properties are Node's own (`code`, `path`), and its message has told of them.
+ */
 export function appStack(error: unknown): string {
-  return inspect(error)
-    .split('\n')
-    .filter((line) => !FOREIGN_LINE.test(line))
-    .join('\n')
+  const shown: string[] = []
+  const lines = inspect(error).split('\n')
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index]!
+    if (!FOREIGN_LINE.test(line) && !COUNTED_LINES.test(line)) shown.push(line)
+    else if (line.endsWith(' {')) {
+      // The last line of a stack, behind which the properties begin.
+      const last = shown.pop() ?? ''
+      const closing = `${line.slice(4, line.length - line.trimStart().length)}}`
+      const end = lines.findIndex((one, at) => at > index && one.startsWith(closing))
+      const isTelling = end === -1 || STACK_LINE.test(last) || lines.slice(index, end).some((one) => CAUSE.test(one))
+      shown.push(isTelling ? `${last} {` : last)
+      if (!isTelling) index = end
+    }
+  }
+  return shown.join('\n')
+}
+
+/** What there is to show of the cause of an error whose message has summed it up; nothing where that was all. */
+export function stackBeside({
+  message,
+  cause,
+}: {
+  readonly message: string
+  readonly cause?: unknown
+}): string | undefined {
+  if (cause === undefined) return undefined
+  const stack = appStack(cause)
+  return message.includes(stack.replace(/\.$/, '')) ? undefined : stack
 }
 
 /** What was thrown, in one line without a full stop. */

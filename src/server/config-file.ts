@@ -27,6 +27,7 @@ export interface ConfigFile {
  * @param options.file Which file to read instead; it must exist.
  * @param options.names Every option that there is.
  * @param options.trustNames Those of `proxyFix`, which stand in an object of their own.
+ * @param options.hintFor What to say of a name that people know from elsewhere; a clause.
  * @param options.cwd Where to look. Default: the working directory.
  * @returns `undefined` when there is none.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, saying what was wrong; its `cause` is what the file threw.
@@ -36,8 +37,9 @@ export async function loadConfigFile(options: {
   readonly file?: string
   readonly names: readonly string[]
   readonly trustNames?: readonly string[]
+  readonly hintFor?: (name: string) => string | undefined
 }): Promise<ConfigFile | undefined> {
-  const { cwd = process.cwd(), names, trustNames = [] } = options
+  const { cwd = process.cwd(), names, trustNames = [], hintFor } = options
   const file = options.file === undefined ? findIn(cwd) : named(options.file, cwd)
   if (file === undefined) return undefined
   const path = options.file ?? basename(file)
@@ -52,13 +54,16 @@ export async function loadConfigFile(options: {
   const { $schema: _, ...given } = await settled(members, `What ${path} exports could not be read`, CODE) // for editors
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown === undefined) return { file, settings: given }
-  if (trustNames.includes(unknown)) {
-    fail(`${path} sets ${show(unknown)} in the wrong place: write proxyFix: { ${unknown}: … }.`)
+  const hint = hintFor?.(unknown)
+  if (hint !== undefined) fail(`${path} sets ${show(unknown)}, which is no option: ${hint}.`)
+  const inCamelCase = unknown.replaceAll(/[-_]+([a-z])/g, (_match, letter: string) => letter.toUpperCase())
+  const near = trustNames.includes(inCamelCase) ? undefined : nearest(unknown, names)
+  if (near !== undefined) fail(`${path} sets ${show(unknown)}, which is no option: did you mean ${show(near)}?`)
+  const nearTrust = nearest(inCamelCase, trustNames)
+  if (nearTrust !== undefined) {
+    fail(`${path} sets ${show(unknown)} in the wrong place: write proxyFix: { ${nearTrust}: … }.`)
   }
-  const near = nearest(unknown, names)
-  fail(
-    `${path} sets ${show(unknown)}, which is no option: ${near === undefined ? `there are ${names.join(', ')}.` : `did you mean ${show(near)}?`}`,
-  )
+  fail(`${path} sets ${show(unknown)}, which is no option: there are ${names.join(', ')}.`)
 }
 
 function findIn(folder: string): string | undefined {

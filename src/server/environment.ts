@@ -46,7 +46,7 @@ const COUNTS = ['xFor', 'xProto', 'xHost', 'xPort', 'xPrefix'] as const
 
 /** Options that say which header is believed, and those that mean nothing unless one of them does. */
 const SOURCES = [...COUNTS, 'forwarded', 'clientIpHeader'] as const
-const MODIFIERS = ['trustedProxies', 'secret', 'maxHops'] as const
+const MODIFIERS = ['trustedProxies', 'secret', 'maxHops', 'onInvalid'] as const
 
 /** What the environment says of whom to believe: what is not set is left out. */
 type TrustGiven = Partial<Record<keyof ProxyFixOptions, unknown>>
@@ -107,7 +107,7 @@ export function completed(given: TrustGiven): ProxyFixOptions | undefined {
   const idle = SOURCES.some(isSet) ? undefined : MODIFIERS.find(isSet)
   if (idle !== undefined) {
     fail(
-      `The option ${idle} does nothing alone, as no header is believed: set xFor, forwarded or another count as well.`,
+      `The option ${idle} does nothing alone, as no header is believed: set xFor, or forwarded, or another count as well.`,
     )
   }
   for (const count of COUNTS) {
@@ -132,6 +132,18 @@ const OPTION_NAME = /\b[a-z]+[A-Z]\w*|\b(?:secret|forwarded)\b|\bheaders(?= is )
 /** Kubernetes sets the first for a service called `proxyfix`; both are words for where a server listens. */
 const LOOKS_ALIKE = new Set(['PORT', 'HOST'])
 
+/** What is typed as `--trust`, and what other programs call it. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['TRUST', 'TRUSTED_PROXIES'],
+  ['TRUSTED', 'TRUSTED_PROXIES'],
+  ['TRUST_PROXY', 'TRUSTED_PROXIES'],
+  ['PROXIES', 'TRUSTED_PROXIES'],
+  ['FORWARDED_ALLOW_IPS', 'TRUSTED_PROXIES'],
+  ['HOPS', 'X_FOR'],
+  ['NUM_PROXIES', 'X_FOR'],
+  ['CLIENT_IP', 'CLIENT_IP_HEADER'],
+])
+
 /** Words that speak of trust, whatever stands beside them. */
 const TRUST_WORD = /^X_|(^|_)(FORWARD\w*|TRUST\w*|PROXIES|HOPS?|SECRETS?|CLIENT_IP|REAL_IP|ALLOW\w*|INVALID)(_|$)/
 
@@ -141,9 +153,9 @@ function checkUnrelated(name: string, known: readonly string[] = [...VARIABLES.k
   const keys = known.map((one) => one.slice(PREFIX.length))
   // As the headers are called: X_FORWARDED_FOR, FORWARDED_FOR and XFF are X_FOR.
   const meant = key.replace(/^(X_)?FORWARDED_|^XF(?=F$)/, 'X_').replace(/^X_F$/, 'X_FOR')
-  const near = LOOKS_ALIKE.has(key) ? undefined : nearest(meant, keys)
+  const near = LOOKS_ALIKE.has(key) ? undefined : (MEANT.get(key) ?? nearest(meant, keys))
   if (near !== undefined) fail(`There is no variable ${name}: did you mean ${PREFIX}${near}?`)
-  if (TRUST_WORD.test(key)) fail(`There is no variable ${name}: proxyfix knows ${known.join(', ')}.`)
+  if (TRUST_WORD.test(key)) fail(`There is no variable ${name}: proxyfix knows ${[...VARIABLES.keys()].join(', ')}.`)
 }
 
 function hopCount(text: string, name: string): number | 'trusted' {

@@ -11,32 +11,43 @@ import { node } from './node.ts'
 
 type Write = (...args: unknown[]) => unknown
 
-/** Of HTTP/1. It says in words what its status means, too: Fetch responses seldom do by themselves. */
+/**
+ * Of HTTP/1. It says in words what its status means, too: Fetch responses seldom do by themselves.
+ *
+ * What checks stands on each response itself, whose prototype Express exchanges for one of its own.
+ */
 export class ExactResponse extends node.http.ServerResponse {
   // What Node knows of an answer whose head is made, and its types do not.
   declare readonly _contentLength: number | null
   declare readonly _hasBody: boolean
   #length = 0
 
+  constructor(...args: ConstructorParameters<typeof ServerResponse>) {
+    super(...args)
+    this.write = ExactResponse.#write
+    this.end = ExactResponse.#end
+    this.assignSocket = ExactResponse.#assignSocket
+  }
+
   override writeHead(status: number, ...rest: unknown[]): this {
     if (rest[0] === '') rest.shift()
     return Reflect.apply(super.writeHead, this, [status, ...rest]) as this
   }
 
-  override write(...args: unknown[]): boolean {
+  static #write(this: ExactResponse, ...args: unknown[]): boolean {
     if (!this.#isExact(args, false)) return false
-    return Reflect.apply(super.write as Write, this, args) as boolean
+    return Reflect.apply(inherited(this).write as Write, this, args) as boolean
   }
 
-  override end(...args: unknown[]): this {
+  static #end<This extends ExactResponse>(this: This, ...args: unknown[]): This {
     if (!this.#isExact(args, true)) return this
-    return Reflect.apply(super.end as Write, this, args) as this
+    return Reflect.apply(inherited(this).end as Write, this, args) as This
   }
 
   /** Its turn has come, after the answers to earlier requests: where it has failed meanwhile, the connection ends here. */
-  override assignSocket(socket: Socket): void {
+  static #assignSocket(this: ExactResponse, socket: Socket): void {
     if (this.destroyed) socket.destroySoon()
-    else super.assignSocket(socket)
+    else inherited(this).assignSocket.call(this, socket)
   }
 
   // Node's own check (`strictContentLength`) passes over what is written before the head is made.
@@ -54,6 +65,10 @@ export class ExactResponse extends node.http.ServerResponse {
     if (this.headersSent) return this.chunkedEncoding ? undefined : sent
     return this.hasHeader('transfer-encoding') ? undefined : this.getHeader('content-length')
   }
+}
+
+function inherited(response: ServerResponse): ServerResponse {
+  return Object.getPrototypeOf(response) as ServerResponse
 }
 
 /** The class of answers over HTTP/2. Made once it is needed, as loading HTTP/2 takes time. */

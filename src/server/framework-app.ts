@@ -63,6 +63,11 @@ export async function servedFor(value: unknown): Promise<unknown> {
   return typeof served === 'function' ? await served(value as App) : value // an app, as it has its methods
 }
 
+/** Whether it is an app that may have to be asked for its handler. */
+export function isFrameworkApp(value: unknown): boolean {
+  return frameworkOf(value) !== undefined
+}
+
 /** What an app is that cannot tell its handler, and what to export instead; a clause for after a verb. */
 export function exportInstead(value: unknown): string | undefined {
   const served = frameworkOf(value)?.served

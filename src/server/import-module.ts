@@ -78,6 +78,11 @@ export async function settled<T>(work: Promise<T>, what: string, code: ProxyFixE
   }
 }
 
+/** How many sockets of TCP this process listens on. */
+export function listeningSockets(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
+}
+
 /** What other people's code threw, told in a sentence. */
 export function failure(error: unknown, what: string, code: ProxyFixErrorCode): ProxyFixError {
   return new ProxyFixError(code, `${what}: ${summaryOf(error)}${placeOf(error)}.`, { cause: error })

@@ -11,9 +11,10 @@ import { isServer } from '../middleware/whole-server.ts'
 import { ProxyFixError, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
 import { parseAppSpec } from './app-spec.ts'
+import { authoredExports } from './common-exports.ts'
 import { findModule } from './find-module.ts'
 import { exportInstead, servedFor } from './framework-app.ts'
-import { type Exports, failure, importModule, settled } from './import-module.ts'
+import { type Exports, failure, importModule, listeningSockets, settled } from './import-module.ts'
 
 /** Tried in this order when no export is named. */
 const USUAL_EXPORTS = ['default', 'app', 'application', 'handler']
@@ -51,8 +52,12 @@ export async function loadApp(spec: string, options: { readonly cwd?: string } =
     path,
     names = written,
   } = finding(name, () => findModule(name, options.cwd ?? process.cwd(), { mayNameExport }))
-  const exports = await importModule(file, path, CODE)
-  const found = reading(path, () => (names === undefined ? pickUsual(exports, path) : pickNamed(exports, names, path)))
+  const before = listeningSockets()
+  const imported = await importModule(file, path, CODE)
+  const exports = reading(path, () => authoredExports(imported, file))
+  const found =
+    reading(path, () => (names === undefined ? pickUsual(exports) : pickNamed(exports, names, path))) ??
+    (await noUsual(exports, path, before))
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
   // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.
   const served =
@@ -115,15 +120,25 @@ function noSuchName(name: string, { name: ownerName, value: owner }: Found, isMo
   fail(`${isModule ? `${path} has no export` : `${quote(ownerName)} of ${path} has no member`} ${quote(name)}: ${hint}`)
 }
 
-function pickUsual(exports: Exports, path: string): Found {
+function pickUsual(exports: Exports): Found | undefined {
   const present = USUAL_EXPORTS.filter((name) => name in exports)
   const name = present.find((one) => isHandler(exports[one])) ?? present[0]
   if (name !== undefined) return { name, value: exports[name] }
   if (typeof exports['fetch'] === 'function') return { name: 'fetch', value: { fetch: exports['fetch'] } }
   const factory = FACTORIES.find((one) => typeof exports[one] === 'function')
-  if (factory !== undefined) return { name: factory, value: exports[factory] }
+  return factory === undefined ? undefined : { name: factory, value: exports[factory] }
+}
+
+/** @param before How many sockets were listened on before the module was loaded. */
+async function noUsual(exports: Exports, path: string, before: number): Promise<never> {
+  await new Promise(setImmediate) // with an address, listen() takes a turn
   const names = Object.keys(exports)
   const hint = names.length === 0 ? '' : ` (it exports ${names.map(quote).join(', ')})`
+  if (listeningSockets() > before) {
+    fail(
+      `${path} exports no app${hint}, and listens by itself: export its handler as default or app and leave out its listen(), or start it with node itself.`,
+    )
+  }
   fail(`${path} exports no app${hint}: export a handler as default or app, or name one as in ${path}:NAME.`)
 }
 

@@ -23,6 +23,8 @@ export interface Setting {
   readonly least?: number
   /** The most that a number can be, and what whoever gives more may have meant. */
   readonly most?: readonly [number, hint: string]
+  /** What whoever gives no number may have meant. */
+  readonly otherwise?: string
   /** Words that stand for numbers. */
   readonly words?: Readonly<Record<string, () => number>>
   /** Where it makes sense. @default everywhere */
@@ -69,6 +71,7 @@ export type SettingName = keyof Settings
 
 /** More processes than this were meant to be a port. */
 export const MOST_WORKERS = 256
+export const MEANT_PORT = 'for a port write -b :PORT for every interface, or -b HOST:PORT'
 
 const WHERE = 'What and where'
 const PROCESSES = 'Processes'
@@ -151,10 +154,7 @@ export const SETTINGS: readonly Setting[] = [
     value: 'N',
     group: PROCESSES,
     least: 1,
-    most: [
-      MOST_WORKERS,
-      'for a port write -b :PORT for every interface, or -b HOST:PORT, and for a pid file --pid FILE',
-    ],
+    most: [MOST_WORKERS, MEANT_PORT],
     words: { auto: availableParallelism },
     help: "processes that serve, under one that watches over them, 'auto' for one for each processor; -p is the same (default: $WEB_CONCURRENCY, else this process alone)",
   },
@@ -248,7 +248,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'size',
     value: 'BYTES',
     group: LIMITS,
-    least: 1,
+    least: 256, // with less nothing could be asked
     help: 'the request line and all headers; beyond: 431 (default 16k)',
   },
   {
@@ -279,6 +279,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'duration',
     value: 'SECONDS',
     group: LIMITS,
+    least: 0.001,
     help: 'in which the head of a request must have come (default 20)',
   },
   {
@@ -300,6 +301,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'duration',
     value: 'SECONDS',
     group: LIMITS,
+    least: 0.001,
     help: 'that a connection is kept on which nothing is asked; longer than your proxy keeps it (default 75)',
   },
 ]
@@ -325,7 +327,7 @@ const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000)
  * @param label What the message calls it.
  */
 export function readSetting(
-  { kind, words, least = 0, most }: Setting,
+  { kind, words, least = 0, most, otherwise }: Setting,
   texts: readonly string[],
   label: string,
 ): unknown {
@@ -339,8 +341,9 @@ export function readSetting(
     fail(`${label} takes ${MOST_SECONDS} seconds at most, which is 24 days, not ${show(text)}.`)
   }
   if (value !== undefined && value >= least && value <= (most?.[0] ?? Infinity)) return value
-  const range = most ? `, ${least} to ${most[0]}` : least > 0 ? `, ${least} or more` : ''
-  const hint = most === undefined || (value !== undefined && value < least) ? '' : `: ${most[1]}`
+  const range = most ? `, ${least} to ${most[0]}` : least >= 1 ? `, ${least} or more` : '' // durations tell it themselves
+  const meant = value === undefined ? otherwise : value < least ? undefined : most?.[1]
+  const hint = meant === undefined ? '' : `: ${meant}`
   const alternatives = words === undefined ? '' : `, or ${Object.keys(words).map(show).join(', ')}`
   fail(`${label} takes ${WANTED[kind]}${range}${alternatives}, not ${show(text)}${hint}.`)
 }

@@ -20,7 +20,8 @@ export type Amendment = Partial<Pick<ConnectionInfo, 'client' | 'scheme' | 'host
 /** The decision with these values in place of its own. */
 export function amend(decision: Decided, amendment: Amendment): Decided {
   const info = { ...decision.toInfo(), ...amendment }
-  return { ...info, clientPlace: placeAfter(decision, amendment), toInfo: () => ({ ...info }) }
+  const toInfo = (): ConnectionInfo => ({ ...decision.toInfo(), ...amendment, client: { ...info.client } })
+  return { ...info, clientPlace: placeAfter(decision, amendment), toInfo }
 }
 
 /** Whoever spoke for a client that was put in place of the peer is a hop after it. */

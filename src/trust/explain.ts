@@ -31,7 +31,7 @@ export class Explanation implements ExplainedDecision {
   constructor(facts: ConnectionFacts, policy: TrustPolicy) {
     const trace: Trace = { places: FIELDS.map(() => 0), end: 0 }
     const plain = new PlainFacts(facts, trace)
-    this.info = new Decision(policy, plain).toInfo()
+    this.info = Decision.infoOf(policy, plain)
     this.peer = explainPeer(policy, plain, this.info)
     this.fields = FIELDS.map((field, index) => explainField(policy, plain, this.info, field, trace.places[index]!))
     const values = forValues(policy, plain)
@@ -178,7 +178,7 @@ function otherCounts(
   if (set >= counts.length) counts.push(set)
   return counts.map((hops) => {
     const isSet = hops === set
-    const other = isSet ? info : new Decision(withHops(policy, hops), new PlainFacts(facts)).toInfo()
+    const other = isSet ? info : Decision.infoOf(withHops(policy, hops), new PlainFacts(facts))
     const { client, scheme, host, port, prefix, verdicts, refusal } = other
     return { hops, isSet, client, scheme, host, port, prefix, verdicts, refusal }
   })

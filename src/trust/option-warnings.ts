@@ -6,6 +6,9 @@
 import { FIELD_NAMES, FIELDS } from './connection.ts'
 import { type CheckedOptions, type ProxyFixOptions, TRUSTED } from './options.ts'
 
+/** How the warning begins that is about nothing where nobody but this machine can connect. */
+export const WHOEVER_CONNECTS = 'Hop counts believe whoever connects'
+
 /** What is legal and still likely to hurt. */
 export function warningsFor(checked: CheckedOptions, options: ProxyFixOptions): readonly string[] {
   const { counts, settings, trustedProxies, secret } = checked
@@ -14,7 +17,7 @@ export function warningsFor(checked: CheckedOptions, options: ProxyFixOptions): 
   const read = listed(FIELDS.filter((field) => counts[field] !== 0).map((field) => FIELD_NAMES[field]))
   if (isRead && trustedProxies === undefined && secret === undefined) {
     warnings.push(
-      `Hop counts believe whoever connects: make sure that only your own proxies can reach this port, or anyone who does can choose its ${read}; better, list them in trustedProxies.`,
+      `${WHOEVER_CONNECTS}: make sure that only your own proxies can reach this port, or anyone who does can choose its ${read}; better, list them in trustedProxies.`,
     )
   }
   if (!isRead && (trustedProxies !== undefined || secret !== undefined)) {

@@ -149,11 +149,24 @@ export class Decision implements ConnectionInfo {
   }
 
   get original(): ConnectionInfo['original'] {
-    return this.toInfo().original
+    return this.#info().original
   }
 
-  /** The whole decision as plain data, which no change of the facts reaches. */
+  /** The whole decision as plain data, a copy for each caller: a log that masks an address in it masks no other's. */
   toInfo(): ConnectionInfo {
+    const info = this.#info()
+    const { client, rejected, refusal } = info
+    const values = rejected.map(({ field, value, reason }) => ({ field, value, reason }))
+    const copy = { ...info, client: { ...client }, rejected: values }
+    return refusal === undefined ? copy : { ...copy, refusal: { ...refusal } }
+  }
+
+  /** The same of a decision that nobody keeps. */
+  static infoOf(policy: TrustPolicy, facts: ReadableFacts): ConnectionInfo {
+    return new Decision(policy, facts).#info()
+  }
+
+  #info(): ConnectionInfo {
     const { client, scheme, host, hostname, port, prefix, trusted, refusal } = this
     const facts = this.#facts
     const verdicts = unpack(this.#verdicts)
@@ -338,7 +351,7 @@ export class Decision implements ConnectionInfo {
  * info.client.address // '203.0.113.7'
  */
 export function resolveConnection(facts: ConnectionFacts, options?: ProxyFixOptions | TrustPolicy): ConnectionInfo {
-  return new Decision(trustPolicy(options), new PlainFacts(facts)).toInfo()
+  return Decision.infoOf(trustPolicy(options), new PlainFacts(facts))
 }
 
 /** The place of a field's value, counted from the right; 0: the client is the peer, of whom no header tells. */

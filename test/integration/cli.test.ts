@@ -30,6 +30,7 @@ const MODULES = {
   'imports-nothing.js': 'import { gone } from "./good.js"',
   'settings.json': '{ "port": 80 }',
   'exports-nothing.js': 'const app = 1',
+  'listens.js': 'import http from "node:http"\nhttp.createServer((q, s) => s.end()).listen(0, "127.0.0.1")',
   'exports-number.js': 'export default 7',
   'exports-object.js': 'export const app = { port: 80 }',
   'exports-other-names.js': `export const server = ${HANDLER}`,
@@ -50,6 +51,10 @@ const MISTAKES: readonly Mistake[] = [
   { name: 'no command', args: [], code: 2, says: ['command', '--help'] },
   { name: 'an unknown command', args: ['frobnicate'], code: 2, says: ["'frobnicate'", '--help'] },
   { name: 'a misspelt command', args: ['serv', 'good.js'], code: 2, says: ["'serv'", 'did you mean serve?'] },
+  { name: 'an app for a command', args: ['good.js'], code: 2, says: ["'good.js'", 'write proxyfix serve good.js.'] },
+  { name: 'an export for a command', args: ['app:x'], code: 2, says: ['write proxyfix serve app:x.'] },
+  { name: 'help for a command', args: ['help'], code: 2, says: ["'help'", 'write proxyfix --help.'] },
+  { name: 'version for a command', args: ['version'], code: 2, says: ["'version'", 'write proxyfix --version.'] },
   // Names that objects have by birth.
   { name: 'constructor for a command', args: ['constructor'], code: 2, says: ["'constructor'", '--help'] },
   { name: 'toString for a command', args: ['toString'], code: 2, says: ["'toString'", '--help'] },
@@ -261,6 +266,12 @@ const MISTAKES: readonly Mistake[] = [
   },
   { name: 'a JSON file', args: ['serve', 'settings.json'], code: 4, says: ['settings.json'] },
   { name: 'a module that exports nothing', args: ['serve', 'exports-nothing.js'], code: 4, says: ['exports no app'] },
+  {
+    name: 'a program that listens',
+    args: ['serve', 'listens.js'],
+    code: 4,
+    says: ['listens.js exports no app, and listens by itself: export', 'or start it with node itself'],
+  },
   {
     name: 'a module that exports a number',
     args: ['serve', 'exports-number.js'],

@@ -182,6 +182,17 @@ describe('in a project of its own', () => {
     expect(stdout).toContain('203.0.113.7')
   })
 
+  it('pages link to what is there', () => {
+    const installed = join(folder, 'node_modules', 'proxyfix')
+    const pages = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+    const links = pages.flatMap((page) => {
+      const text = readFileSync(join(installed, page), 'utf8').replaceAll(/^```.*?^```$/gms, '')
+      return [...text.matchAll(/\]\(\s*(?!\w+:|#)([^)\s#]+)/g)].map(([, link = '']) => join(dirname(page), link))
+    })
+    expect(links.length).toBeGreaterThan(20)
+    expect(links.filter((link) => !existsSync(join(installed, link)))).toStrictEqual([])
+  })
+
   it('stacks lead to the source, by name and by line', () => {
     const code = "import { trustPolicy } from 'proxyfix'; trustPolicy({ xFor: -1 })"
     const plain = node('--input-type=module', '-e', code)

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { launch, run } from './program.ts'
 
 let folder: string
@@ -30,8 +30,20 @@ describe('an app', () => {
     const sentence = `proxyfix: app.js ended the process while it was loaded, by process.exit(${code}) (app.js:2).\n`
     expect(alone).toStrictEqual({ code: 4, stdout: '', stderr: sentence })
     expect(await run(['serve', '--check-config', 'app.js'], folder)).toStrictEqual(alone)
-    const worked = await run([...SERVE, '-w', '1', 'app.js'], folder)
-    expect(worked).toMatchObject({ code: 3, stderr: expect.stringContaining(sentence) as string })
+    for (const workers of ['1', '2'])
+      expect(await run([...SERVE, '-w', workers, 'app.js'], folder)).toStrictEqual(alone)
+  })
+
+  it('that throws later, while it is loaded, ends the start of workers with 4', async () => {
+    write(
+      'app.js',
+      "setTimeout(() => { throw new Error('late') })\nawait new Promise(() => setInterval(() => {}, 1000))",
+    )
+    const { code, stderr } = await run([...SERVE, '-w', '2', 'app.js'], folder)
+    expect(code).toBe(4)
+    expect(stderr.match(/^proxyfix: .*/gm)).toStrictEqual([
+      'proxyfix: app.js threw while it was loaded: Error: late (app.js:1).',
+    ])
   })
 
   it('that listens by itself is told of, and served all the same', async () => {
@@ -47,6 +59,66 @@ describe('an app', () => {
     expect(stderr.match(/^Warning: .*/gm)).toStrictEqual([
       'Warning: app.js listens by itself as well, and who connects there gets past this server: leave out its listen().',
     ])
+  })
+
+  it.each([
+    ['a factory', 'module.exports = { createApp() { return (q, s) => s.end("served") } }', 'app.cjs'],
+    ['several', 'module.exports = { app: (q, s) => s.end("served"), createApp() {} }', 'app.cjs'],
+    [
+      'a name that is made',
+      'const o = {}, n = "app"\no[n] = (q, s) => s.end("served")\nmodule.exports = o',
+      'app.cjs:app',
+    ],
+  ])('of CommonJS is found as its author exports it: %s', async (_, content, spec) => {
+    write('app.cjs', content)
+    const server = await launch(['-b', '127.0.0.1:0', spec], { folder })
+    onTestFinished(async () => void (await server.stop()))
+    expect(await (await fetch(server.url)).text()).toBe('served')
+    expect(await run([...SERVE, 'app.cjs:nope'], folder)).toMatchObject({
+      code: 4,
+      stderr: expect.not.stringMatching(/'default'|'module\.exports'/) as string,
+    })
+  })
+
+  it.each([
+    [
+      'app.cjs:nope',
+      'module.exports = { ["a" + "b"]: 1, port: 80 }',
+      "app.cjs has no export 'nope': it exports 'ab', 'port'.",
+    ],
+    ['app.cjs:toString', 'module.exports = { port: 80 }', "app.cjs has no export 'toString'"],
+    ['app.cjs', 'module.exports = { port: 80 }', "app.cjs exports no app (it exports 'port')"],
+    ['app.cjs', '', 'app.cjs exports no app: export a handler'],
+  ])('of CommonJS is refused by what it exports: %s', async (spec, content, says) => {
+    write('app.cjs', content)
+    const { code, stderr } = await run([...SERVE, spec], folder)
+    expect([code, stderr]).toStrictEqual([4, expect.stringContaining(says)])
+  })
+
+  it.each([
+    ['a package', 'import "nosuchpackage"', "Cannot find package 'nosuchpackage'"],
+    ['a file', 'import "./gone.js"', 'Cannot find module'],
+  ])('that lacks %s is told of once', async (_, content, says) => {
+    write('app.js', content)
+    for (const args of [SERVE, [...SERVE, '-w', '1']]) {
+      const { code, stderr } = await run([...args, 'app.js'], folder)
+      expect([code, stderr.trimEnd().split('\n')]).toStrictEqual([4, [expect.stringContaining(says)]])
+    }
+  })
+
+  it('that asks for the client is told what the server lacks, and has it by that', async () => {
+    const ours = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
+    write(
+      'app.js',
+      `import { connectionInfo } from ${ours}\nexport default (q, s) => s.end(connectionInfo(q).client.address)`,
+    )
+    const plain = await launch(['-b', '127.0.0.1:0', 'app.js'], { folder })
+    expect((await fetch(plain.url)).status).toBe(500)
+    expect((await plain.stop()).stderr).toContain('under proxyfix serve set --x-for 0')
+    const fixed = await launch(['-b', '127.0.0.1:0', '--x-for', '0', 'app.js'], { folder })
+    onTestFinished(async () => void (await fixed.stop()))
+    const headers = { 'x-forwarded-for': '203.0.113.7' }
+    expect(await (await fetch(fixed.url, { headers })).text()).toBe('127.0.0.1')
   })
 
   it('that changes the folder takes no socket with it', async () => {

@@ -130,6 +130,34 @@ it('a config file that ends the process does not look like a server that was sto
   ])
 })
 
+describe('what is legal and dangerous is told', () => {
+  const HOP_COUNTS = /^Warning: Hop counts believe whoever connects: .*/m
+
+  async function warnings(...flags: readonly string[]): Promise<string[]> {
+    server = await launch(['-b', '127.0.0.1:0', ...flags, 'app.js'], { folder: join(folder, 'site') })
+    server.signal('SIGTERM') // so that all is said by then
+    return (await server.ended).stderr.match(/^Warning: .*/gm) ?? []
+  }
+
+  it.each([
+    ['a block of everybody', ['--x-for', 'trusted', '--trust', '0.0.0.0/0'], '--trust'],
+    ['a secret that may be guessed', ['--x-for', '1', '--secret', 'X-Verify: abc'], '--secret'],
+    ['the same with workers', ['-w', '1', '--x-for', '1', '--secret', 'X-Verify: abc'], '--secret'],
+  ])('on loopback too: %s', async (_, flags, says) => {
+    expect(await warnings(...flags)).toStrictEqual([expect.stringContaining(says)])
+  })
+
+  it('on loopback too: headers that are kept', async () => {
+    write('proxyfix.config.json', '{ "proxyFix": { "xFor": 1, "headers": "keep" } }')
+    expect(await warnings()).toStrictEqual([expect.stringContaining("headers is 'keep'")])
+  })
+
+  it('where others can connect alone: counts that believe whoever connects', async () => {
+    expect(await warnings('--x-for', '1')).toStrictEqual([])
+    expect(await warnings('--x-for', '1', '-b', 'unix:app.sock')).toStrictEqual([expect.stringMatching(HOP_COUNTS)])
+  })
+})
+
 describe('--check-config', () => {
   it('loads all, and serves nothing', async () => {
     const { code, stderr } = await run(['serve', '--check-config', 'app.js'], join(folder, 'site'))
@@ -149,7 +177,8 @@ describe('--check-config, where a start would fail,', () => {
   it.each<[flags: string[], code: number, says: string]>([
     [['--access-log', 'none/x.log'], 2, "The access log 'none/x.log' cannot be written: the folder does not exist."],
     [['--access-log', '.'], 2, "The access log '.' cannot be written: it is a folder."],
-    [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['--pid', '.'], 1, "The pid file '.' cannot be written: it is a folder."],
+    [['--pid', 'none/x.pid'], 1, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
     [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
     [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
     [['-b', 'unix:app.js'], 1, 'something is there that is no socket'],
@@ -167,6 +196,25 @@ describe('--check-config, where a start would fail,', () => {
     const flags = ['--access-log', 'access.log', '--pid', 'x.pid', '-b', 'unix:app.sock']
     const { code } = await run(['serve', '--check-config', ...flags, 'app.js'], join(folder, 'site'))
     expect([code, existsSync(join(folder, 'site', 'access.log'))]).toStrictEqual([0, false])
+  })
+})
+
+describe('--check-config --print-config', () => {
+  it('does both', async () => {
+    const flags = ['serve', '--check-config', '--print-config', '-b', ':3', 'app.js']
+    const { code, stdout, stderr } = await run(flags, join(folder, 'site'))
+    expect(JSON.parse(stdout)).toStrictEqual({ app: 'app.js', bind: [':3'] })
+    expect([code, stderr]).toStrictEqual([0, 'Everything can be read, and the app be loaded\n'])
+  })
+
+  it('tells an app that throws', async () => {
+    write('app.js', 'throw new Error("no database")')
+    const { code, stdout, stderr } = await run(
+      ['serve', '--check-config', '--print-config', 'app.js'],
+      join(folder, 'site'),
+    )
+    expect(JSON.parse(stdout)).toMatchObject({ app: 'app.js' })
+    expect([code, stderr]).toStrictEqual([4, expect.stringContaining('no database')])
   })
 })
 

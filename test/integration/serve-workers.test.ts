@@ -18,6 +18,7 @@ import { readFileSync } from 'node:fs'
 const { version } = JSON.parse(readFileSync(new URL('version.json', import.meta.url), 'utf8'))
 if (version === 'broken') throw new Error('no database')
 if (version === 'gone') process.exit(7)
+if (version === 'killed') process.kill(process.pid, 'SIGKILL')
 import { getHeapSpaceStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 export default (req, res) => {
@@ -165,12 +166,22 @@ describe('a start that fails', () => {
     expect(stderr).not.toContain('Listening')
   })
 
-  it('because a worker ends while it starts ends with 3', async () => {
+  it('because the app ends its process ends with 4, told once', async () => {
     version('gone')
     const { code, stderr } = await run(['serve', '-w', '2', '-b', '127.0.0.1:0', 'app.js'], folder)
-    expect(code).toBe(3)
-    expect(stderr).toContain('proxyfix: app.js ended the process while it was loaded, by process.exit(7) (app.js:5).\n')
-    expect(stderr).toMatch(/proxyfix: A worker failed to boot: it ended with 4 before it served\.\n$/)
+    expect([code, stderr]).toStrictEqual([
+      4,
+      'proxyfix: app.js ended the process while it was loaded, by process.exit(7) (app.js:5).\n',
+    ])
+  })
+
+  it('because a worker is ended while it starts ends with 3', async () => {
+    version('killed')
+    const { code, stderr } = await run(['serve', '-w', '2', '-b', '127.0.0.1:0', 'app.js'], folder)
+    expect([code, stderr]).toStrictEqual([
+      3,
+      'proxyfix: A worker failed to boot: it was ended by SIGKILL before it served.\n',
+    ])
   })
 
   it('because an address is taken ends with 1', async () => {

@@ -6,7 +6,7 @@ import { receivedOf, remember } from './received.ts'
 
 /** What is read of `Deno.ServeHandlerInfo`. */
 interface Info {
-  readonly remoteAddr: { readonly transport: string; readonly hostname?: string; readonly port?: number }
+  readonly remoteAddr: { readonly transport?: string; readonly hostname?: string; readonly port?: number }
 }
 
 /** What is used of `Deno`. */
@@ -17,7 +17,7 @@ interface DenoNamespace {
 export function deno(argument: object, request: Request): PlatformArgument | undefined {
   if (!isInfo(argument)) return undefined
   const { hostname, port, transport } = argument.remoteAddr
-  const isUnix = transport.startsWith('unix')
+  const isUnix = transport?.startsWith('unix') === true
   return {
     peer: hostname === undefined ? (isUnix ? {} : undefined) : { address: hostname, port },
     show(client, shown) {
@@ -50,5 +50,6 @@ function teachUpgrade(): void {
 
 function isInfo(argument: object): argument is Info {
   const { remoteAddr } = argument as Partial<Info>
-  return typeof remoteAddr === 'object' && remoteAddr !== null && typeof remoteAddr.transport === 'string'
+  if (typeof remoteAddr !== 'object' || remoteAddr === null) return false
+  return typeof remoteAddr.transport === 'string' || typeof remoteAddr.hostname === 'string'
 }

@@ -6,12 +6,13 @@
 import type { PlatformArgument } from './argument.ts'
 import { bun } from './bun.ts'
 import { deno } from './deno.ts'
+import { hono } from './hono.ts'
 import { remix } from './remix.ts'
 
 /** Knows the argument of one platform; `undefined` for what another one passes. */
 type Platform = (argument: object, request: Request) => PlatformArgument | undefined
 
-const PLATFORMS: readonly Platform[] = [deno, bun, remix]
+const PLATFORMS: readonly Platform[] = [deno, bun, remix, hono]
 
 /** What is known of a platform's argument, if it is known. */
 export function platformArgument(argument: unknown, request: Request): PlatformArgument | undefined {

@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyFixError } from '../../trust/error.ts'
-import { appStack, summaryOf } from '../app-stack.ts'
+import { appStack, stackBeside, summaryOf } from '../app-stack.ts'
 import { framesOf, type StackFrame } from './stack-frames.ts'
 import { mayShowSources } from './viewer.ts'
 
@@ -54,7 +54,8 @@ function written(write: () => string): string | undefined {
 /** A sentence of ours stands for itself; where it was made, nobody wants to know. */
 function textOf(error: unknown): string {
   if (!(error instanceof ProxyFixError)) return appStack(error)
-  return error.cause === undefined ? error.message : `${error.message}\n\n${appStack(error.cause)}`
+  const stack = stackBeside(error)
+  return stack === undefined ? error.message : `${error.message}\n\n${stack}`
 }
 
 /** What was thrown, and what that was caused by. */

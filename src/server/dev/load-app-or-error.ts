@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util'
 import { ProxyFixError } from '../../trust/error.ts'
-import { appStack } from '../app-stack.ts'
+import { stackBeside } from '../app-stack.ts'
 import { loadApp, type LoadedApp } from '../load-app.ts'
 
 /** Like `loadApp`; what cannot be loaded is told, and becomes an app that throws the reason at each request. */
@@ -12,7 +12,8 @@ export async function loadAppOrError(spec: string, options: { readonly cwd?: str
   } catch (error) {
     if (!(error instanceof ProxyFixError)) throw error
     console.error(`proxyfix: ${error.message}`)
-    if (error.cause !== undefined) console.error(appStack(error.cause))
+    const stack = stackBeside(error)
+    if (stack !== undefined) console.error(stack)
     // Each request fails with it: from now on one line of a log is enough.
     Object.defineProperty(error, inspect.custom, { value: () => error.message })
     // Two parameters, as it is called as a Node listener.

@@ -161,10 +161,16 @@ export class Master {
     const end = (how: string): void => {
       clearTimeout(member.deadline)
       // Where it died with a socket on its way to it, Node never tells that it has heard all.
-      void Promise.race([heardAll, wait(LAST_WORDS)]).then(() => this.#bequeath(member))
-      const failure = { code: 3, message: `A worker failed to boot: it ${how} before it served.` }
-      this.#pool.hasEnded(member, how, member.failure ?? failure)
-      onEnded()
+      const heard = Promise.race([heardAll, wait(LAST_WORDS)])
+      void heard.then(() => this.#bequeath(member))
+      const judge = (): void => {
+        const failure = { code: 3, message: `A worker failed to boot: it ${how} before it served.` }
+        this.#pool.hasEnded(member, how, member.failure ?? failure)
+        onEnded()
+      }
+      // What an app did that ended it while it was loaded are its last words.
+      if (member.state === 'booting') void heard.then(judge)
+      else judge()
     }
     worker.once('exit', (code, signal) => end(signal ? `was ended by ${signal}` : `ended with ${code}`))
     worker.on('error', ({ message }) => {

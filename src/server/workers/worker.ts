@@ -70,6 +70,7 @@ export function runWorker(make: MakeInstance, failureOf: (error: unknown) => Boo
   }
 }
 
-function tell(message: FromWorker): void {
+/** Says something to the process that listens. */
+export function tell(message: FromWorker): void {
   if (process.connected) process.send?.(message)
 }

@@ -297,6 +297,7 @@ describe('connection', () => {
       expect(isBound(connection)).toBe(false)
       expect(() => connection.client).toThrow(ContextError)
       expect(() => connection.client).toThrow(/proxyFix\(requestContext\(app\), options\)/)
+      expect(() => connection.client).toThrow('under proxyfix serve set --x-for 0')
     })
     expect(() => connection.client).toThrow(/connection was used outside of a request context/)
   })
@@ -442,7 +443,7 @@ describe('testRequestContext', () => {
     )
     expect(testRequestContext(fixed, () => connection.client.address)).toBe('203.0.113.7')
     expect(() => testRequestContext(new Request('http://a/'), () => connection.client)).toThrow(
-      /proxyFix outside; in a test call testRequestContext\(fixRequest\(request, trustPolicy\(options\)\), fn\)\.$/,
+      /; in a test call testRequestContext\(fixRequest\(request, trustPolicy\(options\)\), fn\)\.$/,
     )
   })
 

@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import type net from 'node:net'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { g, isBound, onTeardown, request, requestContext, unwrap } from '../../../src/context/index.ts'
@@ -193,6 +194,23 @@ describe('the end of a request whose response went out first', () => {
     expect(await ended(() => undefined)).toStrictEqual({ seen: [], entered: 1 })
   })
 
+  it('is told to Node, which lets go of the request', async () => {
+    const parsers: { readonly incoming: unknown }[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        parsers.push((req.socket as unknown as { parser: { incoming: unknown } }).parser)
+        res.end('ok')
+      }),
+    )
+    const agent = new http.Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    for (let count = 0; count < 3; count++) {
+      await new Promise((resolve) => http.get({ port, agent }, (res) => res.resume().once('end', resolve)))
+      await vi.waitFor(() => expect(parsers.map(({ incoming }) => incoming)).toStrictEqual(parsers.map(() => null)))
+    }
+    expect(parsers).toHaveLength(3)
+  })
+
   it('enters it for any other, alone or not', async () => {
     expect(await ended((req, _res, see) => req.on('end', see))).toStrictEqual({ seen: ['/2'], entered: 2 })
     expect(await ended((req, res, see) => res.on('finish', () => req.on('end', see)))).toStrictEqual({
@@ -203,4 +221,56 @@ describe('the end of a request whose response went out first', () => {
       await ended((req, res, see) => res.on('close', () => req.removeAllListeners('end').on('end', see))),
     ).toStrictEqual({ seen: ['/2'], entered: 2 })
   })
+})
+
+describe('what inherits from a request or a response', () => {
+  it('hears what it listens to, in the scope', async () => {
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        const heir = Object.create(req) as IncomingMessage
+        let text = ''
+        heir.on('data', (chunk: Buffer) => (text += `${String(chunk)} of ${unwrap(request).url}`))
+        heir.on('end', () => res.end(text))
+      }),
+    )
+    const answer = await exchange(
+      port,
+      `${requestText('POST /x HTTP/1.1', 'Host: a', 'Content-Length: 2', 'Connection: close')}hi`,
+    )
+    expect(answer).toMatch(/hi of \/x$/)
+  })
+
+  it('comes to what stands in the class, however many heirs there are', async () => {
+    const told: unknown[] = []
+    const port = await start(
+      requestContext((req: IncomingMessage, res: ServerResponse) => {
+        const heir = Object.create(Object.create(req) as object) as IncomingMessage
+        told.push(heir.emit('nobody'))
+        heir.once('somebody', () => told.push(isBound(request)))
+        told.push(heir.emit('somebody'))
+        res.end()
+      }),
+    )
+    await exchange(port, requestText('GET / HTTP/1.1', 'Host: a', 'Connection: close'))
+    expect(told).toStrictEqual([false, true, true])
+  })
+})
+
+it('a stand-in of a response, which does not count its listeners, has them called', () => {
+  const listeners: (() => void)[] = []
+  const response = {
+    headersSent: false,
+    writeHead: () => undefined,
+    write: () => undefined,
+    on: (_event: string, listener: () => void) => void listeners.push(listener),
+    emit: (_event: string) => listeners.map((listener) => listener()).length > 0,
+    end: () => response.emit('finish'),
+  }
+  const heard: unknown[] = []
+  const app = requestContext((_req: IncomingMessage, res: ServerResponse) => {
+    res.on('finish', () => heard.push(isBound(request)))
+    res.end()
+  })
+  app(new http.IncomingMessage(new Socket()), response as never)
+  expect(heard).toStrictEqual([true])
 })

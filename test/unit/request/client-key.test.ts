@@ -117,5 +117,6 @@ describe('clientKey', () => {
     expect(error).toBeInstanceOf(ProxyFixError)
     expect(error).toMatchObject({ code: 'ERR_PROXYFIX_NOT_FIXED' })
     expect((error as Error).message).toMatch(/^clientKey needs a request that proxyFix has fixed: /)
+    expect((error as Error).message).toContain('under proxyfix serve set --x-for 0')
   })
 })

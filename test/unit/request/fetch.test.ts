@@ -4,7 +4,16 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions, unwrapSocket } from '../../../src/index.ts'
+import {
+  connectionInfo,
+  fixRequest,
+  HeaderRewriter,
+  proxyFix,
+  type ProxyFixOptions,
+  type RewritableRequest,
+  stack,
+  unwrapSocket,
+} from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, requestText } from '../../fixtures/raw-http.ts'
 
 describe('request.url', () => {
@@ -228,6 +237,37 @@ describe('a request that needs no change', () => {
   })
 })
 
+describe('a request that nothing can be written on', () => {
+  const WAYS: readonly { how: string; close: (request: Request) => Request }[] = [
+    { how: 'frozen', close: (request) => Object.freeze(request) },
+    { how: 'sealed', close: (request) => Object.seal(request) },
+    { how: 'not extensible', close: (request) => Object.preventExtensions(request) },
+  ]
+
+  it.each(WAYS)('is fixed by one like it: $how', async ({ close: closed }) => {
+    const request = closed(new Request('http://app/x?q', { method: 'PUT', headers: { accept: '*/*' }, body: 'hello' }))
+    const fixed = fixRequest(request, { xFor: 1 })
+    expect(connectionInfo(fixed).url).toBe('http://app/x?q')
+    expect([fixed.url, fixed.method, fixed.headers.get('accept')]).toStrictEqual(['http://app/x?q', 'PUT', '*/*'])
+    expect(connectionInfo(fixed.clone())).toStrictEqual(connectionInfo(fixed))
+    expect(await fixed.text()).toBe('hello')
+  })
+
+  it.each(WAYS)('is given a client by a rewriter, before proxyFix and after it: $how', async ({ close: closed }) => {
+    const rewriter = Object.assign(new HeaderRewriter(), {
+      rewrite: ({ client }: RewritableRequest) => void (client.address = '203.0.113.7'),
+    })
+    const handler = (request: Request): Response => Response.json(connectionInfo(request).client)
+    for (const items of [
+      [rewriter, proxyFix()],
+      [proxyFix(), rewriter],
+    ]) {
+      const response = await stack(handler, ...items)(closed(new Request('http://app/')))
+      expect(await response.json()).toStrictEqual({ address: '203.0.113.7' })
+    }
+  })
+})
+
 describe('what a changed request keeps', () => {
   const headers = FORWARDED
 
@@ -315,6 +355,21 @@ describe('what a changed request keeps', () => {
     expect([fixed.signal.aborted, fixed.signal.reason]).toStrictEqual([true, 'gone'])
     expect(aborted).toHaveBeenCalledOnce()
   })
+
+  it.each([{ headers: {} }, { headers: { 'x-forwarded-proto': 'https' } }])(
+    'cf, with $headers',
+    ({ headers: sent }) => {
+      const cf = { country: 'NZ' }
+      const request = Object.assign(new Request('http://app/', { method: 'POST', body: 'x', headers: sent }), { cf })
+      const fixed = fixRequest(request, {})
+      const cfOf = (one: Request): unknown => (one as { cf?: unknown }).cf
+      expect([cfOf(fixed), 'cf' in fixRequest(new Request('http://app/', { headers: sent }))]).toStrictEqual([
+        cf,
+        false,
+      ])
+      expect(fixed === request || cfOf(fixed.clone()) === cf).toBe(true)
+    },
+  )
 
   it('clone, and new Request made of it: URL, headers and body are the fixed ones', async () => {
     const fixed = fixRequest(new Request('http://app/x', { method: 'POST', headers, body: 'hello' }))

@@ -304,6 +304,15 @@ describe('a clientIpHeader of its own', () => {
     expect(raw).toStrictEqual([])
   })
 
+  it.each([
+    { configured: 'Y_Client', sent: 'Y-Client' },
+    { configured: 'y.client', sent: 'Y_Client' },
+    { configured: 'Y-Client_', sent: 'y-client.' },
+  ])('and another spelling is gone where $configured is the usual one: $sent', async ({ configured, sent }) => {
+    const { fetch, raw } = await leftOf([[sent, '6.6.6.6']], { clientIpHeader: configured, secret })
+    expect({ fetch, raw }).toEqual({ fetch: {}, raw: [] })
+  })
+
   it('of two lines is invalid and becomes one', async () => {
     const two = [
       ['Y-Client', '6.6.6.6'],

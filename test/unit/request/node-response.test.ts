@@ -217,6 +217,35 @@ describe('the head', () => {
     expect(rewrite).toHaveBeenCalledOnce()
   })
 
+  it.each<{ how: string; headers: object }>([
+    { how: 'a record', headers: { 'X-A': '1', 'X-B': '2', 'x-a': ['3', '4'] } },
+    { how: 'names and values in turn', headers: ['X-A', '1', 'X-B', '2', 'x-a', ['3', '4']] },
+    {
+      how: 'pairs',
+      headers: [
+        ['X-A', '1'],
+        ['X-B', '2'],
+        ['x-a', ['3', '4']],
+      ],
+    },
+  ])('has all values of a name that differs in case, spelt as it came first: $how', async ({ headers }) => {
+    const listener: Listener = (_, res) => res.writeHead(200, headers as http.OutgoingHttpHeaders).end()
+    expect(await wire(rewriting(() => undefined).wrap(listener))).toBe(
+      lines(
+        'HTTP/1.1 200 OK',
+        'X-A: 1',
+        'X-A: 3',
+        'X-A: 4',
+        'X-B: 2',
+        'Connection: close',
+        'Transfer-Encoding: chunked',
+        '',
+        '0',
+        '',
+      ),
+    )
+  })
+
   it('has the reason of the status that was assigned', async () => {
     const teapot = rewriting((response) => void (response.status = 418))
     expect(

@@ -10,7 +10,14 @@ import net from 'node:net'
 import { Duplex } from 'node:stream'
 import Koa from 'koa'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions, unwrapSocket } from '../../../src/index.ts'
+import {
+  clientKey,
+  connectionInfo,
+  fixRequest,
+  proxyFix,
+  type ProxyFixOptions,
+  unwrapSocket,
+} from '../../../src/index.ts'
 import { close, exchange, listen, parseResponses, type RawResponse, requestText } from '../../fixtures/raw-http.ts'
 
 /** Sends a request to a server with one proxyFix, and tells what the app read off it. */
@@ -383,6 +390,28 @@ describe('names of headers that an adapter has not put in lower case', () => {
       'x-real-ip': '1.2.3.4',
       host: 'a.example',
     })
+  })
+})
+
+describe('headers that a stand-in of a request holds', () => {
+  const socket = { remoteAddress: '10.0.0.1', remotePort: 1 }
+  const request = (headers: object): IncomingMessage =>
+    ({ headers, rawHeaders: [], socket, method: 'GET', url: '/' }) as never
+
+  it.each([443, null, {}, true])('say nothing when they are no text: %j', (value) => {
+    const req = request({ host: 'a.example', 'x-forwarded-for': value, 'x-forwarded-port': value, 'x-real-ip': value })
+    const { client, port, verdicts } = connectionInfo(fixRequest(req, { xPort: 1 }))
+    expect([client.address, port, verdicts.for, verdicts.port]).toStrictEqual(['10.0.0.1', 80, 'absent', 'absent'])
+    expect(Object.values(req.headers)).not.toContain(value)
+  })
+
+  it('are hidden when they are inherited', () => {
+    const forged = { 'x-real-ip': '6.6.6.6', 'x-forwarded-for': '6.6.6.6' }
+    const req = request(Object.create(forged) as object)
+    const { client } = connectionInfo(fixRequest(req, { trustedProxies: [] }))
+    const { 'x-real-ip': realIp, 'x-forwarded-for': forwardedFor } = req.headers
+    expect([client.address, realIp, forwardedFor]).toStrictEqual(['10.0.0.1', undefined, undefined])
+    expect(forged['x-real-ip']).toBe('6.6.6.6')
   })
 })
 
@@ -764,6 +793,24 @@ describe('original', () => {
   })
 })
 
+describe('what a decision is told in', () => {
+  it('can be changed without changing what anybody else is told', async () => {
+    const mask = ({ client }: { client: object }): void => void Object.assign(client, { address: '0.0.0.0' })
+    const { seen } = await ask(
+      { onInvalid: 'ignore', onDecision: ({ info }) => mask(info) },
+      get('Host: app', 'X-Forwarded-For: 203.0.113.7', 'X-Forwarded-Proto: gopher'),
+      (req) => {
+        const info = connectionInfo(req)
+        mask(info)
+        Object.assign(info.rejected[0]!, { value: '' })
+        const { client, rejected } = connectionInfo(req)
+        return [client.address, rejected[0]?.value, clientKey(req), req.socket.remoteAddress]
+      },
+    )
+    expect(seen).toStrictEqual([['203.0.113.7', 'gopher', '203.0.113.7', '203.0.113.7']])
+  })
+})
+
 describe('connectionInfo and fixRequest', () => {
   it.each([
     { value: {} },
@@ -977,6 +1024,42 @@ describe('upgrade and connect', () => {
       { remoteAddress: '203.0.113.2', remotePort: undefined, remoteFamily: 'IPv4', encrypted: false },
       '203.0.113.1',
     ])
+  })
+
+  it('leave those that are fixed after it with the peer of the connection', async () => {
+    const seen: unknown[] = []
+    const options: ProxyFixOptions = { xFor: 1, xProto: 0, trustedProxies: 'loopback' }
+    const waiting: (() => void)[] = []
+    const app = proxyFix((req: IncomingMessage) => {
+      const { client, peer, trusted, original } = connectionInfo(req)
+      seen.push(
+        client.address,
+        peer.address,
+        peer.port === unwrapSocket(req.socket).localPort,
+        trusted,
+        original.scheme,
+      )
+    }, options)
+    const server = http.createServer((req, res) => {
+      waiting.push(() => {
+        app(req)
+        res.end()
+      })
+    })
+    server.on(
+      'upgrade',
+      proxyFix((_req: IncomingMessage, socket: Duplex) => {
+        for (const goOn of waiting) goOn()
+        socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+      }, options),
+    )
+    onTestFinished(() => close(server))
+    await exchange(
+      await listen(server),
+      requestText('GET / HTTP/1.1', 'Host: app', 'X-Forwarded-For: 203.0.113.1') +
+        handshake('X-Forwarded-For: 203.0.113.2', 'X-Forwarded-Proto: wss'),
+    )
+    expect(seen).toStrictEqual(['203.0.113.1', '127.0.0.1', false, true, 'http'])
   })
 })
 

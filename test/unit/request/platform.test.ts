@@ -5,6 +5,7 @@
 
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectionInfo, fixRequest, proxyFix, type ProxyFixOptions } from '../../../src/index.ts'
 
@@ -59,6 +60,7 @@ describe("Deno's info", () => {
   it.each([
     { name: 'a unix socket', remoteAddr: { transport: 'unix', path: '/run/app.sock' }, trusted: true },
     { name: 'another unix socket', remoteAddr: { transport: 'unixpacket', path: '/run/app.sock' }, trusted: true },
+    { name: 'an address of no transport', remoteAddr: { hostname: '10.0.0.1', port: 5000 }, trusted: false },
     { name: 'what is neither that nor an address', remoteAddr: { transport: 'vsock', cid: 3 }, trusted: false },
   ])('tells of $name', ({ remoteAddr, trusted }) => {
     const info = { remoteAddr }
@@ -116,6 +118,33 @@ describe('a request that was fixed by hand and then comes to a wrapped handler',
   it('leaves what is passed where its client is the peer', () => {
     const [, passed] = passedOn(fixRequest(received({}), {}, INFO), [INFO])
     expect(passed).toBe(INFO)
+  })
+})
+
+describe("what Hono's adapter for Node passes, as tests of apps write it", () => {
+  const bindings = { incoming: { socket: { remoteAddress: '10.0.0.1', remotePort: 5000 } }, KEY: 'value' }
+
+  it('tells the peer, and shows the client', () => {
+    const [request, passed] = passedOn(received(), [bindings], { trustedProxies: '10.0.0.1' })
+    expect(connectionInfo(request)).toMatchObject({
+      peer: { address: '10.0.0.1', port: 5000 },
+      client: { address: '203.0.113.7', port: 4711 },
+      trusted: true,
+    })
+    const { remoteAddress, remotePort, encrypted } = (passed as { incoming: { socket: TLSSocket } }).incoming.socket
+    expect([remoteAddress, remotePort, encrypted]).toStrictEqual(['203.0.113.7', 4711, true])
+    expect((passed as typeof bindings).KEY).toBe('value')
+    expect(bindings.incoming.socket).toStrictEqual({ remoteAddress: '10.0.0.1', remotePort: 5000 })
+  })
+
+  it('tells no peer by a socket without an address', () => {
+    const nobody = { incoming: { socket: { remoteAddress: undefined } } }
+    const [request] = passedOn(received(), [nobody], { trustedProxies: 'unix' })
+    expect(connectionInfo(request)).toMatchObject({ peer: {}, trusted: false, client: {} })
+  })
+
+  it.each([{ incoming: null }, { incoming: { socket: 'x' } }, { incoming: { socket: {} } }])('is not %j', (other) => {
+    expect(passedOn(received(), [other])[1]).toBe(other)
   })
 })
 

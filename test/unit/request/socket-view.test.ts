@@ -345,6 +345,21 @@ describe('writes', () => {
       '127.0.0.1',
     ])
   })
+
+  it('on what inherits from a view stay there', async () => {
+    const { real } = await connectedSockets()
+    const view = socketView(real, '203.0.113.7', 1, false)
+    const heir = Object.create(Object.create(view) as object) as net.Socket & { session?: string }
+    heir.session = 'abc'
+    Reflect.set(heir, 'remoteAddress', '198.51.100.1')
+    expect([heir.session, 'session' in real, 'session' in view]).toStrictEqual(['abc', false, false])
+    expect([heir.remoteAddress, view.remoteAddress]).toStrictEqual(['198.51.100.1', '203.0.113.7'])
+    heir.session = 'def'
+    expect(Object.entries(heir)).toStrictEqual([
+      ['session', 'def'],
+      ['remoteAddress', '198.51.100.1'],
+    ])
+  })
 })
 
 describe('keys, descriptors and definitions', () => {
