@@ -41,16 +41,15 @@ interface Mount {
 }
 
 /**
- * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers: by their parameters, of which
- * Node's have two or more. A Fetch handler with more of them is given as `{ fetch: handler }`. A request below none of them
- * is answered 404, or goes to `next` where there is one.
+ * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers. A request below none of them is
+ * answered 404, or goes to `next` where there is one; a Node request below one that takes the request alone, 500.
  *
  * Segments are compared decoded (`/%61pp/x` is below `/app`), an encoded slash separates none, `/apple` is not below
  * `/app`, and neither is `//app`. What is left of the path begins with one slash.
  *
  * `proxyFix` belongs in front: `proxyFix(mount({ … }), options)` puts the forwarded prefix before the path of the mount.
  *
- * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a path or an app that cannot be, and for apps of two kinds.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for a path or an app that cannot be.
  * @see Werkzeug's `DispatcherMiddleware`.
  * @example
  * const app = mount({ '/shop': shop, '/admin': admin, '/': site })
@@ -83,9 +82,12 @@ function dispatchNode(self: unknown, mounts: readonly Mount[], req: NodeRequest,
       : answerOnSocket(args[1] as RawSocket, NOT_FOUND)
   }
   const { place, url } = found
-  if (typeof place.app !== 'function') {
+  const isFetch =
+    typeof place.app !== 'function' ? 'has a fetch method' : place.app.length === 1 && 'takes one parameter'
+  if (isFetch) {
+    // It would answer nobody, and nobody be told.
     const error = misuse(
-      `The app mounted at '${place.path || '/'}' has a fetch method, and was called with a Node request: mount apps of one kind, and serve those with fetch over a bridge.`,
+      `The app mounted at '${place.path || '/'}' ${isFetch}, and was called with a Node request and its response: mount apps of one kind, and serve those of Fetch over a bridge.`,
     )
     return answerFailure(error, req, args[1], connection)
   }
@@ -168,7 +170,6 @@ function mountsOf(apps: unknown): readonly Mount[] {
     if (!isHandler(app)) fail(`mount cannot take what is at ${show(key)}, ${describeNonHandler(app)}.`)
     return { key, path, segments: path === '' ? [] : path.slice(1).split('/').map(decoded), app }
   })
-  checkKinds(mounts)
   const paths = mounts.map(({ segments }) => segments.join('/'))
   const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index)
   if (twice !== -1) {
@@ -176,18 +177,4 @@ function mountsOf(apps: unknown): readonly Mount[] {
     fail(`mount has two apps at one path: ${show(first.key)} and ${show(second.key)} are the same.`)
   }
   return mounts.toSorted((one, other) => other.segments.length - one.segments.length)
-}
-
-/**
- * A function that is called with the other kind of request answers nothing, and nobody is told. What has a fetch method
- * is of one kind whatever the parameters of that, and is told of when it is called.
- */
-function checkKinds(mounts: readonly Mount[]): void {
-  const functions = mounts.filter(({ app }) => typeof app === 'function') as (Mount & { app: FunctionHandler })[]
-  const fetch = functions.find(({ app }) => app.length === 1)
-  const node = functions.find(({ app }) => app.length >= 2)
-  if (fetch === undefined || node === undefined) return
-  fail(
-    `mount needs apps of one kind: by their parameters the one at ${show(fetch.key)} is a Fetch handler, and the one at ${show(node.key)} is Node's. A Fetch handler of several parameters is given as { fetch: handler }.`,
-  )
 }

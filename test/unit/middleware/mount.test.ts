@@ -249,14 +249,19 @@ describe('mount() on Node', () => {
     refused.terminate()
   })
 
-  it('answers 500 when a Fetch app is called with a Node request, and shows why', async () => {
+  it.each([
+    { app: { fetch: (_request: Request) => new Response() }, why: 'has a fetch method' },
+    { app: (_request: Request) => new Response(), why: 'takes one parameter' },
+  ])('answers 500 when a Fetch app is called with a Node request, as it $why', async ({ app, why }) => {
     const shown = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     onTestFinished(() => shown.mockRestore())
-    const mounted = mount({ '/': { fetch: (_request: Request) => new Response() } }) as unknown as FunctionHandler
+    const other = (_req: IncomingMessage, res: ServerResponse): void => void res.end('Node')
+    const mounted = mount<FunctionHandler | { fetch: FunctionHandler }>({ '/': app, '/node': other }) as FunctionHandler
     expect((await onNode(mounted, '/')).status).toBe(500)
     const [error] = shown.mock.calls.map((args) => args.at(-1) as ProxyFixError)
     expect(error?.code).toBe('ERR_PROXYFIX_REWRITE')
-    expect(error?.message).toContain("The app mounted at '/' has a fetch method, and was called with a Node request")
+    expect(error?.message).toContain(`The app mounted at '/' ${why}, and was called with a Node request`)
+    expect(await onNode(mounted, '/node')).toMatchObject({ status: 200, body: 'Node' })
   })
 })
 
@@ -323,10 +328,6 @@ describe('what mount() is given', () => {
       apps: { '/app': Shop },
       says: "mount cannot take what is at '/app', a class: give an instance of it, or a function that takes requests.",
     },
-    {
-      apps: { '/f': handler, '/': (_req: unknown, _res: unknown) => undefined },
-      says: "mount needs apps of one kind: by their parameters the one at '/f' is a Fetch handler, and the one at '/' is Node's. A Fetch handler of several parameters is given as { fetch: handler }.",
-    },
     { apps: { '/app': undefined }, says: "mount cannot take what is at '/app', undefined" },
     {
       apps: { '/app': http.createServer() },
@@ -347,12 +348,12 @@ describe('what mount() is given', () => {
     expect(error.message).not.toMatch(/\n/)
   })
 
-  it('is of one kind also where the parameters do not tell', async () => {
+  it('may take what platforms pass or not', async () => {
     const platform = (_request: Request, _env: unknown): Response => new Response('platform')
-    const app = mount({ '/a': { fetch: platform }, '/b': (..._args) => new Response('rest'), '/c': handler })
+    const app = mount({ '/a': platform, '/b': (..._args) => new Response('rest'), '/c': handler })
     await expect(onFetch(app as never, '/a')).resolves.toStrictEqual({ status: 200, body: 'platform' })
     await expect(onFetch(app as never, '/b')).resolves.toStrictEqual({ status: 200, body: 'rest' })
-    expect(mount({ '/a': platform, '/b': platform })).toHaveLength(2)
+    expect(app).toHaveLength(2)
   })
 
   it('has to be called with a request', () => {
