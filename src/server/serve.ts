@@ -83,8 +83,8 @@ export function createServer(app: App, options: ServeOptions = {}): UnstartedSer
       throw error
     }
   }
-  async function close(options: CloseOptions = {}): Promise<void> {
-    const timeout = timeoutOf(options)
+  async function close(how: CloseOptions = {}): Promise<void> {
+    const timeout = timeoutOf(how)
     const ending = last
     current = undefined
     const end = async (): Promise<void> => await (await ending?.catch(() => undefined))?.close(timeout)
