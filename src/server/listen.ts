@@ -10,6 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { dirname, isAbsolute, join, relative } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
+import { checkSocket } from './check-target.ts'
 import { systemdFds } from './systemd.ts'
 import { goesAtExit, secretName, takePath } from './unix-socket.ts'
 
@@ -191,6 +192,7 @@ async function listenOn(
   const name = nameOf(bind)
   const unix = 'path' in bind ? { ...bind, secret: secretName(bind.path) } : undefined
   const options = 'path' in bind ? { path: unix?.secret } : where(bind, all)
+  if ('fd' in bind) checkSocket(bind.fd)
   // The system would say that this user may not.
   if (unix !== undefined && !existsSync(dirname(unix.path))) throw refusal(name, REASONS['ENOENT']!)
   // As http.Server has them: it answers clients that have ended their half, and sends small answers at once.

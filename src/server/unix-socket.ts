@@ -13,6 +13,9 @@ import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import { node } from './node.ts'
 
+/** What is said of a path that is somebody's data. */
+export const NO_SOCKET = 'a file is there that is no socket; remove it yourself, or choose another path'
+
 /** How many bytes longer than the path a name is that nobody knows. */
 export const SECRET_LENGTH = 7
 
@@ -31,7 +34,7 @@ export async function takePath(path: string, name: string): Promise<string | und
     const stats = lstatSync(path, { throwIfNoEntry: false })
     if (stats?.isDirectory() === true) return 'it is a folder; name a file in it, or choose another path'
     if (stats?.isSocket() === false) {
-      return 'a file is there that is no socket; remove it yourself, or choose another path'
+      return NO_SOCKET
     }
     const found = fileAt(path)
     const code = await codeOfConnecting(path)

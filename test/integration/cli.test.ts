@@ -115,7 +115,7 @@ const MISTAKES: readonly Mistake[] = [
     name: 'a file descriptor that is not open',
     args: ['serve', '-b', 'fd:99', 'good.js'],
     code: 1,
-    says: ['fd:99', 'no socket'],
+    says: ['fd:99', 'no such file descriptor'],
   },
   { name: 'systemd without systemd', args: ['serve', '-b', 'systemd', 'good.js'], code: 2, says: ['LISTEN_FDS'] },
   {
