@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind } from './bind.ts'
 import { systemdFds } from './systemd.ts'
-import { NO_SOCKET } from './unix-socket.ts'
+import { IS_FOLDER, NO_SOCKET } from './unix-socket.ts'
 
 /** @throws ProxyFixError `ERR_PROXYFIX_OPTION` or `ERR_PROXYFIX_BIND`, saying why it could not. */
 export function checkTarget(target: Bind | Server): void {
@@ -31,6 +31,7 @@ function checkPath(path: string): void {
   const folder = statSync(dirname(path), { throwIfNoEntry: false })
   if (folder?.isDirectory() !== true) refuse(`unix:${path}`, 'the folder does not exist')
   const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) refuse(`unix:${path}`, IS_FOLDER)
   if (found?.isSocket() === false) refuse(`unix:${path}`, NO_SOCKET)
 }
 

@@ -72,17 +72,17 @@ function troubleOf({ cert, key }: Readonly<Record<'cert' | 'key', string>>, mess
   return `they cannot be read as PEM (${message})`
 }
 
-function isCertificate(pem: string): boolean {
-  return /-----BEGIN [A-Z\d ]*CERTIFICATE-----/.test(pem)
+function isCertificate(text: string): boolean {
+  return /-----BEGIN [A-Z\d ]*CERTIFICATE-----/.test(text)
 }
 
-function isKey(pem: string): boolean {
-  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)
+function isKey(text: string): boolean {
+  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
 }
 
 /** Whether a key is encrypted (RFC 7468 §11), in the older form too (RFC 1421 §4.6.1.1). */
-function isLocked(pem: string): boolean {
-  return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)
+function isLocked(text: string): boolean {
+  return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)
 }
 
 /** Who is let in by a certificate is said where TLS ends for clients: the app would not be told whose it was. */

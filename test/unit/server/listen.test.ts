@@ -166,6 +166,60 @@ describe('a server that cannot listen', () => {
   })
 })
 
+describe('an address that is given twice', () => {
+  async function freePort(): Promise<number> {
+    const free = net.createServer().listen(0, '127.0.0.1')
+    await once(free, 'listening')
+    const { port } = free.address() as AddressInfo // as it does not listen on a pipe
+    await new Promise((resolve) => free.close(resolve))
+    return port
+  }
+
+  it.each<[first: string, second: string, says: string]>([
+    ['PORT', 'PORT', 'Cannot listen on *:PORT: this server listens on *:PORT already; leave out one of the two.'],
+    [
+      '127.0.0.1:PORT',
+      '127.0.0.1:PORT',
+      'Cannot listen on 127.0.0.1:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
+    ],
+    [
+      ':PORT',
+      '127.0.0.1:PORT',
+      'Cannot listen on 127.0.0.1:PORT: this server listens on *:PORT already; leave out one of the two.',
+    ],
+    [
+      '127.0.0.1:PORT',
+      '0.0.0.0:PORT',
+      'Cannot listen on 0.0.0.0:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
+    ],
+    [
+      'localhost:PORT',
+      'localhost:PORT',
+      'Cannot listen on localhost:PORT: this server listens on localhost:PORT already; leave out one of the two.',
+    ],
+  ])('is said to be that: %s and %s', async (first, second, says) => {
+    const port = String(await freePort())
+    const bind = [first, second].map((one) => one.replace('PORT', port))
+    await expect(started('served', { bind })).rejects.toMatchObject({
+      code: 'ERR_PROXYFIX_BIND',
+      message: says.replaceAll('PORT', port),
+    })
+  })
+
+  it('is said to be that: a unix socket, however it is written', async () => {
+    const bind = [`unix:${path}`, `unix:${folder}/./a.sock`]
+    await expect(started('served', { bind })).rejects.toThrow(
+      `Cannot listen on unix:${folder}/./a.sock: this server listens on unix:${path} already; leave out one of the two.`,
+    )
+  })
+
+  it('is another one where somebody else has it', async () => {
+    const port = await takenPort()
+    const bind = [`[::1]:${port}`, `127.0.0.1:${port}`]
+    await expect(started('served', { bind })).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}: the port is in use`)
+  })
+})
+
 describe('createServer', () => {
   /** One that is closed when the test is over. */
   function made(options: ServeOptions = {}): UnstartedServer {
