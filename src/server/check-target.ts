@@ -1,6 +1,6 @@
 /** Could an address be listened on, as far as that can be seen without doing it? A port that is in use may be free later. */
 
-import { fstatSync, statSync } from 'node:fs'
+import { existsSync, fstatSync, statSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
@@ -28,8 +28,9 @@ export function checkSocket(fd: number): void {
 }
 
 function checkPath(path: string): void {
-  const folder = statSync(dirname(path), { throwIfNoEntry: false })
-  if (folder?.isDirectory() !== true) refuse(`unix:${path}`, 'the folder does not exist')
+  const folder = dirname(path)
+  if (!existsSync(folder)) refuse(`unix:${path}`, 'the folder does not exist')
+  if (!statSync(folder).isDirectory()) refuse(`unix:${path}`, 'the path leads through something that is no folder')
   const found = statSync(path, { throwIfNoEntry: false })
   if (found?.isDirectory() === true) refuse(`unix:${path}`, IS_FOLDER)
   if (found?.isSocket() === false) refuse(`unix:${path}`, NO_SOCKET)

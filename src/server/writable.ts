@@ -24,6 +24,7 @@ function whyNotWritable(path: string): string | undefined {
     accessSync(found === undefined ? folder : path, constants.W_OK)
     return undefined
   } catch (error) {
-    return `this user may not (${(error as NodeJS.ErrnoException).code})` // as Node throws it
+    const { code } = error as NodeJS.ErrnoException // as Node throws it
+    return code === 'ENOTDIR' ? 'the folder does not exist' : `this user may not (${code})` // which Node 20 throws here
   }
 }

@@ -155,6 +155,8 @@ describe('--check-config, where a start fails,', () => {
     [['--pid', 'app.js'], 1, "The pid file 'app.js' holds something else than the number of a process"],
     [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
     [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
+    [['-b', 'unix:app.js/x.sock'], 1, 'Cannot listen on unix:app.js/x.sock: the path leads through'],
+    [['-b', 'unix:app.js/x/y.sock'], 1, 'Cannot listen on unix:app.js/x/y.sock: the folder does not exist.'],
     [['-b', 'unix:../site'], 1, 'Cannot listen on unix:../site: it is a folder; name a file in it'],
     [['-b', 'unix:app.js'], 1, 'a file is there that is no socket'],
     [['-b', 'fd:77'], 1, 'Cannot listen on fd:77: no such file descriptor is open.'],
