@@ -25,25 +25,32 @@ export interface Heeding {
 
 const TO_STOP = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
 
-/** The first signal to stop finishes what is in flight; a second one does not wait for it. */
+/**
+ * Milliseconds in which whatever asks to stop again is the same wish: GNU `timeout` signals its program and then the
+ * whole group, npm passes on what the terminal has sent to the program as well, and supervisors do both.
+ */
+const SAME_WISH = 1000
+
+/** The first signal to stop finishes what is in flight; a later one does not wait for it. */
 export function heedSignals(): Heeding {
   let served: Served | undefined
   let shutdownDelay = 0
-  let isStopping = false
+  let stoppingSince: number | undefined
   let isHurried = false
 
   async function stop(signal: NodeJS.Signals, number: number): Promise<void> {
-    if (isStopping) {
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince < SAME_WISH) return
       isHurried = true
       await served?.kill()
-      process.exit(128 + number)
+      return process.exit(128 + number)
     }
-    isStopping = true
+    stoppingSince = performance.now()
     if (served === undefined) {
       say(`${signal}: nothing was served yet`)
-      process.exit(0)
+      return process.exit(0)
     }
-    say(`${signal}: finishing the requests in flight; once more to stop at once`)
+    say(`${signal}: finishing the requests in flight; once more, after a second, to stop at once`)
     notifySystemd('STOPPING=1')
     served.windDown()
     if (signal === 'SIGTERM' && shutdownDelay > 0) await new Promise((resolve) => setTimeout(resolve, shutdownDelay))
@@ -54,7 +61,7 @@ export function heedSignals(): Heeding {
   /** Asks something of what serves, if there is something that does. */
   function ask(signal: NodeJS.Signals, what: (one: Served) => void): void {
     process.on(signal, () => {
-      if (isStopping) return
+      if (stoppingSince !== undefined) return
       if (served === undefined) say(`${signal}: nothing is served yet`)
       else what(served)
     })

@@ -9,6 +9,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
+import { checkWritable } from './writable.ts'
 
 /** Written before the turn is over, so that a burst does not fill the memory. */
 const MAX_WAITING = 64 * 1024
@@ -31,6 +32,7 @@ export class LineOutput {
       process.stdout.on('error', this.#onError) // its reader may have gone
     } else {
       this.#path = resolve(cwd, to)
+      checkWritable('access log', to, cwd)
       try {
         this.#descriptor = openSync(this.#path, 'a', MODE)
       } catch (error) {

@@ -8,6 +8,7 @@ import { isIPv6 } from 'node:net'
 import { parseAuthority } from '../trust/authority.ts'
 import { fail as failOption, show } from '../trust/error.ts'
 import { nearest } from '../trust/nearest.ts'
+import { schemeHint } from './bind-scheme.ts'
 import { SECRET_LENGTH } from './unix-socket.ts'
 
 /** What every kind of address may say besides. */
@@ -70,7 +71,8 @@ export function isBacklog(value: unknown): boolean {
  *
  * @param text `8000`, `:8000`, `*:8000`, `host:8000`, `[::1]:8000`, `unix:path[:mode=660]`, `fd:3`, `systemd[:name=web]`,
  * `tcp:8000[:interface=127.0.0.1]`, `tcp6:8000[:interface=\:\:1]`, `ssl:8443:privateKey=FILE:certKey=FILE`. Endpoints
- * also take `backlog=N` and `proxyProtocol=SENDERS`.
+ * also take `backlog=N` and `proxyProtocol=SENDERS`. Names of protocols are no hosts: one that is called like one stands in
+ * `tcp:8000:interface=http`.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION`, saying what was wrong and how to write it.
  * @see Twisted's endpoint strings and gunicorn's `--bind`, whose forms these are.
  */
@@ -87,7 +89,10 @@ export function parseBind(text: string): Bind {
     )
   }
   const read = kind === undefined ? undefined : KINDS.get(kind)
-  return read === undefined ? parseHostPort(text) : read(new Endpoint(text))
+  if (read !== undefined) return read(new Endpoint(text))
+  const hint = schemeHint(text, [...KINDS.keys()])
+  if (hint !== undefined) fail(text, hint)
+  return parseHostPort(text)
 }
 
 function urlHint(scheme: string, rest: string): string {

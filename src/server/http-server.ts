@@ -91,8 +91,9 @@ export function createHttpServer(options: HttpServerOptions): Server {
     if (isCondemned(socket)) return
     const refusal = refusalOfBytes(error, socket)
     if (refusal === undefined) return void socket.destroy()
-    const { _httpMessage: owed } = socket
-    if (!owed) return refuseSocket(socket, refusal)
+    const { _httpMessage: owed, parser } = socket
+    // Where none is owed, what it was reading is the next request, or the rest of one that the app has answered already.
+    if (!owed) return refuseSocket(socket, { ...refusal, isAnswered: parser?.incoming?.complete === false })
     if (!owed.headersSent && !owed.req.complete) {
       // It is the body of the request whose answer is owed, which the app has begun with.
       onRefused({ socket, hasBegun: true, ...refusal })
@@ -161,7 +162,11 @@ const STATUSES: ReadonlyMap<string | undefined, number> = new Map([
 ])
 
 type ClientError = NodeJS.ErrnoException & { readonly reason?: string }
-type UnreadableSocket = Socket & { readonly _httpMessage?: ServerResponse | null }
+/** With what Node knows of its connections, and its types do not. */
+type UnreadableSocket = Socket & {
+  readonly _httpMessage?: ServerResponse | null
+  readonly parser?: { readonly incoming?: IncomingMessage | null } | null
+}
 
 /** How bytes are answered that are no request; not at all where nobody is there, or has asked for anything. */
 function refusalOfBytes({ code, reason }: ClientError, { writable, bytesRead }: Socket): Refusal | undefined {

@@ -62,15 +62,15 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
   let isServing = true
 
   const onRefused = (refused: RefusedRequest): void => {
-    const { req, res, socket, status, hasBegun } = refused
-    if (hasBegun === true) return tell(refused) // its line in the log is under way
+    const { req, res, socket, status, hasBegun, isAnswered } = refused
+    if (hasBegun === true || isAnswered === true) return tell(refused) // its line in the log is there, or under way
     if (res !== undefined) log?.onRequest(res.req, res)
     else if (req !== undefined) log?.onUpgrade(req, socket)
     else if (status !== 0) log?.onRefused(socket, status)
     tell(refused)
   }
-  const bounded = limited(guarded(served.request, hooks.onError), limits, http2, ({ socket }, status, reason) =>
-    tell({ socket, status, reason }),
+  const bounded = limited(guarded(served.request, hooks.onError), limits, http2, ({ socket }, refusal) =>
+    tell({ socket, ...refusal }),
   )
   const { health } = options
   const checkHealth = health === undefined ? undefined : healthCheck(health, () => isServing)
@@ -191,10 +191,11 @@ function guardUpgrade(upgrade: UpgradeListener, req: IncomingMessage, socket: So
   new Promise((resolve) => resolve(upgrade(req, socket, head))).catch(onError)
 }
 
-function tell({ socket, status, reason }: RefusedRequest): void {
-  const answer = status === 0 ? '' : `, answered ${status}`
+function tell({ socket, status, reason, isAnswered }: RefusedRequest): void {
   const { remoteAddress = 'a unix socket' } = unwrapSocket(socket) // whoever is connected, whatever the app is shown
-  say(`A request from ${remoteAddress} was refused${answer}: ${reason}.`)
+  const refused = status === 0 ? 'was refused' : `was refused, answered ${status}`
+  const outcome = isAnswered === true ? 'was answered, and its connection was closed' : refused
+  say(`A request from ${remoteAddress} ${outcome}: ${reason}.`)
 }
 
 function say(line: string): void {

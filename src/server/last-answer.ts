@@ -24,6 +24,8 @@ export interface Refusal {
   readonly status: number
   /** One clause, as in `it has two Host headers`. */
   readonly reason: string
+  /** Whether the app's whole answer is sent, or about to be: there is no other one, and only the connection ends. */
+  readonly isAnswered?: boolean
 }
 
 /**
@@ -98,6 +100,24 @@ export function isGone(res: ServerResponse): boolean {
   return isHttp2(res) ? res.stream.destroyed : res.destroyed
 }
 
+/** Whether the app has answered whole, and nothing stands in the way of its answer any more. */
+export function isAnswered(res: ServerResponse): boolean {
+  if (isHttp2(res)) return res.stream.writableFinished
+  return res.writableFinished || (res.writableEnded && res.socket !== null) // without, earlier ones are owed
+}
+
+/** Ends the connection after the answer that the app has given; of HTTP/2 the stream alone. */
+export function endAfterAnswer(res: ServerResponse): void {
+  if (isHttp2(res)) return res.stream.close()
+  const socket = unwrapSocket(res.req.socket)
+  condemn(socket)
+  socket.destroySoon = () => closeInHalves(socket)
+  const end = (): void => socket.destroySoon()
+  if (res.writableFinished)
+    setImmediate(end) // Node is still reading what has come
+  else res.once('finish', end)
+}
+
 /** Takes back every header that was set and not sent. */
 export function forgetHead(res: ServerResponse): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name)
@@ -118,10 +138,11 @@ export function isHttp2(message: object): message is Http2ServerResponse {
   return 'stream' in message
 }
 
-/** Answers on the connection itself: what could not be read, or what asked for another protocol. */
-export function answerOnSocket(socket: Socket, { status, reason }: Refusal): void {
+/** Answers on the connection itself, and ends it: what could not be read, or what asked for another protocol. */
+export function answerOnSocket(socket: Socket, { status, reason, isAnswered: hasAnswer }: Refusal): void {
   condemn(unwrapSocket(socket))
   abandon(socket)
+  if (hasAnswer === true) return closeInHalves(socket)
   const text = refusalText(reason)
   const lines = [
     `HTTP/1.1 ${status} ${node.http.STATUS_CODES[status] ?? 'Error'}`,

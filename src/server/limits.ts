@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { unwrapSocket } from '../request/socket-view.ts'
 import { fail, show } from '../trust/error.ts'
-import { answerForApp, cutShort, isHttp2, type Refusal } from './last-answer.ts'
+import { answerForApp, cutShort, endAfterAnswer, isAnswered, isHttp2, type Refusal } from './last-answer.ts'
 import { node } from './node.ts'
 import type { NodeListener } from './node-listener.ts'
 
@@ -103,13 +103,27 @@ function isOtherHost({ host, ':authority': authority }: IncomingHttpHeaders): bo
   return typeof authority === 'string' && authority.toLowerCase() !== host?.toLowerCase()
 }
 
-/** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app. */
+/** The listener, with bodies and answers held to their limits. `onExceeded` is told what was answered instead of the app, if anything. */
 export function limited(
   listener: NodeListener,
   { maxBody, requestTimeout, responseTimeout }: Limits,
   http2: boolean,
-  onExceeded: (req: IncomingMessage, status: number, reason: string) => void,
+  onExceeded: (req: IncomingMessage, refusal: Refusal) => void,
 ): NodeListener {
+  /** Ends a request whose body is more or later than it may be. */
+  function refuseBody(req: IncomingMessage, res: ServerResponse, { status, reason }: Refusal, text: string): void {
+    if (isAnswered(res)) {
+      onExceeded(req, { status, reason, isAnswered: true })
+      endAfterAnswer(res)
+    } else if (res.headersSent) {
+      onExceeded(req, { status: 0, reason })
+      cutShort(res)
+    } else {
+      onExceeded(req, { status, reason })
+      answerForApp(res, status, text)
+    }
+  }
+
   const timesBodies = http2 && requestTimeout !== Infinity // Node does so for HTTP/1 alone
   if (maxBody === Infinity && responseTimeout === Infinity && !timesBodies) return listener
   return (req, res) => {
@@ -117,10 +131,8 @@ export function limited(
       const { stream } = req
       const timer = setTimeout(() => {
         if (stream.state.remoteClose === 1) return // it is here, and the app has not read it
-        onExceeded(req, 408, 'it did not come in time')
-        if (stream.writableFinished) stream.close()
-        else if (res.headersSent) cutShort(res)
-        else answerForApp(res, 408, 'The request did not come in time.\n')
+        const refusal = { status: 408, reason: 'it did not come in time' }
+        refuseBody(req, res, refusal, 'The request did not come in time.\n')
       }, requestTimeout)
       const clear = (): void => clearTimeout(timer)
       req.once('end', clear).once('close', clear)
@@ -128,7 +140,7 @@ export function limited(
     if (responseTimeout !== Infinity) {
       const timer = setTimeout(() => {
         if (res.headersSent || res.destroyed) return
-        onExceeded(req, 503, `the app has not begun to answer within ${responseTimeout} ms`)
+        onExceeded(req, { status: 503, reason: `the app has not begun to answer within ${responseTimeout} ms` })
         answerForApp(res, 503, 'The app did not answer in time.\n')
       }, responseTimeout)
       res.once('close', () => clearTimeout(timer))
@@ -136,9 +148,8 @@ export function limited(
     if (maxBody !== Infinity && req.headers['content-length'] === undefined) {
       countBody(req, maxBody, () => {
         forget(req, res)
-        onExceeded(req, 413, `its body is longer than ${maxBody} bytes`)
-        if (res.headersSent) cutShort(res)
-        else answerForApp(res, 413, 'The body is too long.\n')
+        const refusal = { status: 413, reason: `its body is longer than ${maxBody} bytes` }
+        refuseBody(req, res, refusal, 'The body is too long.\n')
       })
     }
     return listener(req, res)

@@ -7,9 +7,10 @@
 import { existsSync } from 'node:fs'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { dirname, isAbsolute, join, relative } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve as resolvePath } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
 import type { Bind, FdBind, TcpBind, UnixBind } from './bind.ts'
+import { checkSocket } from './check-target.ts'
 import { systemdFds } from './systemd.ts'
 import { goesAtExit, secretName, takePath } from './unix-socket.ts'
 
@@ -54,6 +55,12 @@ export interface ListenOptions {
   readonly cwd?: string
 }
 
+/** An address that this server listens on already. */
+interface Taken {
+  readonly name: string
+  readonly address: ServerAddress
+}
+
 /** One address may stand for several sockets, as `systemd` does. */
 type Prepared = TcpBind | UnixBind | FdBind | Server
 
@@ -68,12 +75,13 @@ export async function listenOnAll(
   onConnection: (socket: Socket, index: number) => void,
 ): Promise<Listener<Bind | undefined>[]> {
   const listeners: Listener<Bind | undefined>[] = []
+  const taken: Taken[] = []
   try {
     for (const [index, target] of targets.entries()) {
       for (const one of expanded(target, options.cwd)) {
         const bind = target instanceof Server ? undefined : target
         const isTls = options.isTls(bind)
-        const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, options)
+        const server = one instanceof Server ? await adopt(one) : await listenOn(one, targets, taken, options)
         const isOurs = !(one instanceof Server)
         let accepted = 0
         const accept = (socket: Socket): void => {
@@ -103,12 +111,9 @@ export async function listenOnAll(
           }
           close()
         }
-        listeners.push({
-          bind,
-          ...placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) }),
-          close,
-          closeWhenEmpty,
-        })
+        const place = placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) })
+        listeners.push({ bind, ...place, close, closeWhenEmpty })
+        taken.push({ name: one instanceof Server ? place.address.url : nameOf(one), address: place.address })
       }
     }
   } catch (error) {
@@ -186,11 +191,16 @@ async function adopt(server: Server): Promise<Server> {
 async function listenOn(
   bind: Exclude<Prepared, Server>,
   all: readonly Target[],
+  taken: readonly Taken[],
   { backlog = 2048, paused = false }: ListenOptions,
 ): Promise<Server> {
   const name = nameOf(bind)
+  const twin = taken.find((one) => isSame(bind, one))
+  const isTwice = `this server listens on ${twin?.name} already; leave out one of the two`
   const unix = 'path' in bind ? { ...bind, secret: secretName(bind.path) } : undefined
   const options = 'path' in bind ? { path: unix?.secret } : where(bind, all)
+  if (twin !== undefined && unix !== undefined) throw refusal(name, isTwice)
+  if ('fd' in bind) checkSocket(bind.fd)
   // The system would say that this user may not.
   if (unix !== undefined && !existsSync(dirname(unix.path))) throw refusal(name, REASONS['ENOENT']!)
   // As http.Server has them: it answers clients that have ended their half, and sends small answers at once.
@@ -211,8 +221,19 @@ async function listenOn(
     return server
   } catch (error) {
     if (server.listening) server.close()
-    throw error instanceof ProxyFixError ? error : bindError(name, error as NodeJS.ErrnoException)
+    if (error instanceof ProxyFixError) throw error
+    const failure = error as NodeJS.ErrnoException // as node:net tells it
+    if (twin !== undefined && failure.code === 'EADDRINUSE') throw refusal(name, isTwice, { cause: error })
+    throw bindError(name, failure)
   }
+}
+
+/** Whether an address may be a part of one that is listened on; of two families it need not be. */
+function isSame(bind: Exclude<Prepared, Server>, { name, address: { address, family, port } }: Taken): boolean {
+  if ('path' in bind) return family === 'unix' && resolvePath(bind.path) === resolvePath(address)
+  if (!('port' in bind) || bind.port !== port) return false
+  const { host = '::' } = bind
+  return name === nameOf(bind) || host === address || isEveryInterface(host) || isEveryInterface(address)
 }
 
 function where(bind: TcpBind | FdBind, all: readonly Target[]): object {

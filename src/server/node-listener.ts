@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import { type CallableHandler, isFetchObject } from '../middleware/handler.ts'
 import { isFetchResponse } from '../request/fetch-response.ts'
+import { ProxyFixError } from '../trust/error.ts'
 import type { BridgeOptions, FetchHandler } from './bridge.ts'
 import { answerInstead, cutShort, forgetHead, isGone } from './last-answer.ts'
 import { node } from './node.ts'
@@ -59,7 +60,8 @@ export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListe
 /** A Fetch handler with two parameters looks like a Node listener, and its answer would be waited for in vain. */
 function refuseResponse(result: unknown): void {
   if (!isFetchResponse(result)) return // Node handlers may well give back their `res`
-  throw new TypeError(
+  throw new ProxyFixError(
+    'ERR_PROXYFIX_APP',
     'A handler with two parameters is called as (req, res), and this one gave back a Response: serve { fetch: handler } instead.',
   )
 }
@@ -72,7 +74,9 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 
 function answerError(error: unknown, req: IncomingMessage, res: ServerResponse, answer: () => boolean): void {
   if (isClientGone(error, res)) return
-  console.error(`${req.method} ${JSON.stringify(req.url)} failed:`, error)
+  const what = `${req.method} ${JSON.stringify(req.url)} failed:`
+  if (isMisuse(error)) console.error(`${what} ${error.message}`)
+  else console.error(what, error)
   if (res.writableEnded) return // the answer is whole
   if (res.headersSent) {
     cutShort(res) // so that the client does not take half an answer for a whole one
@@ -94,6 +98,11 @@ function guardStream(req: Http2ServerRequest): void {
     if (stream.headersSent || stream.destroyed) stream.close(node.http2.constants.NGHTTP2_INTERNAL_ERROR)
     else stream.respond({ ':status': 500 }, { endStream: true })
   })
+}
+
+/** Whether it says what is wrong with the app, as this package saw it: no line of its stack is the app's. */
+function isMisuse(error: unknown): error is ProxyFixError {
+  return error instanceof ProxyFixError && error.code === 'ERR_PROXYFIX_APP' && error.cause === undefined
 }
 
 /** Whether the handler only heard, while it read or wrote, that the client has hung up: no fault of the app. */

@@ -2,13 +2,24 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { ProxyFixError, show } from '../trust/error.ts'
+import { checkWritable } from './writable.ts'
+
+/**
+ * Whoever has it now may have gone by then, and is no reason.
+ * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when it cannot be written, or `ERR_PROXYFIX_BIND` when it holds something
+ * else than the number of a process.
+ */
+export function checkPidFile(path: string): void {
+  checkWritable('pid file', path)
+  ownerOf(path)
+}
 
 /**
  * Writes the number of this process, and removes the file at its end.
- * @throws ProxyFixError `ERR_PROXYFIX_BIND` when another process that runs has the file, it holds something else, or it
- * cannot be written.
+ * @throws ProxyFixError as `checkPidFile`, and `ERR_PROXYFIX_BIND` when another process that runs has the file.
  */
 export function writePidFile(path: string): void {
+  checkWritable('pid file', path)
   const owner = ownerOf(path)
   if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
     fail(`The pid file ${show(path)} belongs to process ${owner}, which runs: stop it, or give another file.`)

@@ -8,6 +8,7 @@
 import type { ServerResponse } from 'node:http'
 import { sendNodeResponse } from 'srvx/node'
 import { letGo, letGoOf } from '../request/streams.ts'
+import { ProxyFixError } from '../trust/error.ts'
 import { isGone, isHttp2 } from './last-answer.ts'
 import { headerLines } from './headers-left-out.ts'
 import { type BodySource, takeBody } from './late-body.ts'
@@ -30,7 +31,9 @@ type Part = Awaited<ReturnType<Reader['read']>>
  */
 export function sendResponse(outgoing: ServerResponse, response: Response): void | Promise<void> {
   // Node would send 200 in its place over HTTP/2.
-  if (response.status === 0) throw new TypeError('The Fetch handler gave back a network error, as Response.error() is.')
+  if (response.status === 0) {
+    throw new ProxyFixError('ERR_PROXYFIX_APP', 'The Fetch handler gave back a network error, as Response.error() is.')
+  }
   if ('_toNodeResponse' in response) return sendOfSrvx(outgoing, response)
   if (outgoing.writableEnded) return letGo(response.body, response.headers.get('content-type')) // the handler has answered by itself
   const source = isGone(outgoing) ? undefined : takeBody(response)

@@ -2,7 +2,8 @@
 
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { CallableHandler, FetchHandler } from '../middleware/handler.ts'
-import { fail } from '../trust/error.ts'
+import { fail, show } from '../trust/error.ts'
+import { nearest } from '../trust/nearest.ts'
 import { checkApp } from './check-app.ts'
 import { type App, certificateOf, createInstance } from './instance.ts'
 import { closeAllWhenEmpty, listenOnAll, type ServerAddress } from './listen.ts'
@@ -33,19 +34,30 @@ export interface RunningServer extends AsyncDisposable {
   reloadCertificates(): void
 }
 
-/** A server that does not listen yet. */
-export interface UnstartedServer {
+/**
+ * A server that does not listen yet, and is the one that does once `listen` has resolved. Before, it has no `url`, no
+ * `addresses` and no certificates, and throws `ERR_PROXYFIX_OPTION` when it is asked for them. After `close` they stay
+ * what they were, and it may listen again.
+ */
+export interface UnstartedServer extends RunningServer {
   /**
-   * Starts listening on every address, or on none. Called again, it starts another server beside the first.
-   * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the access log cannot be opened.
+   * Starts listening on every address, or on none. Where it listens already, or is about to, nothing more is started.
+   * @returns This server.
+   * @throws ProxyFixError `ERR_PROXYFIX_OPTION` when the access log cannot be opened, or for any argument: where to
+   * listen is an option of `createServer`.
    * @throws ProxyFixError `ERR_PROXYFIX_BIND` when one is taken, not permitted or not of this machine.
    */
   listen(): Promise<RunningServer>
+  /** As that of a server that listens; one that is still starting is closed once it has, and one that was not started is closed already. */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
  * Makes a server for an app without starting it.
  * @throws ProxyFixError `ERR_PROXYFIX_OPTION` for an app, an address or an option that cannot be.
+ * @example
+ * await using server = createServer(app, { bind: ':8000' })
+ * await server.listen()
  */
 export function createServer(app: FetchHandler, options?: ServeOptions): UnstartedServer
 export function createServer(app: FetchApp, options?: ServeOptions): UnstartedServer
@@ -53,11 +65,86 @@ export function createServer(app: CallableHandler | HttpServer, options?: ServeO
 export function createServer(app: App, options: ServeOptions = {}): UnstartedServer {
   const checked = checkServeOptions(options)
   checkApp(app)
-  return { listen: () => listen(app, checked) }
+  /** From `listen` to `close`. */
+  let current: Promise<Started> | undefined
+  /** The last one, which may be closed already, or never have listened. */
+  let last: Promise<Started> | undefined
+  let listening: Started | undefined
+  let closed = Promise.resolve()
+
+  async function listen(...given: readonly unknown[]): Promise<RunningServer> {
+    if (given.some((one) => one !== undefined)) failListen(given)
+    const mine = (current ??= last = closed.then(() => start(app, checked)))
+    try {
+      listening = await mine
+      return server
+    } catch (error) {
+      if (current === mine) current = undefined // so that it can be tried again
+      throw error
+    }
+  }
+  async function close(how: CloseOptions = {}): Promise<void> {
+    const timeout = timeoutOf(how)
+    const ending = last
+    current = undefined
+    const end = async (): Promise<void> => await (await ending?.catch(() => undefined))?.close(timeout)
+    closed = end()
+    await closed
+  }
+  const started = (): Started => listening ?? fail('The server does not listen yet: await its listen() first.')
+  const server: UnstartedServer = {
+    get url() {
+      return started().addresses[0]!.url
+    },
+    get addresses() {
+      return started().addresses
+    },
+    listen,
+    close,
+    reloadCertificates: () => started().reloadCertificates(),
+    [Symbol.asyncDispose]: () => close(),
+  }
+  return server
 }
 
-/** Each server that listens has an instance of its own, so that closing one leaves another alone. */
-async function listen(app: App, options: CheckedOptions): Promise<RunningServer> {
+function failListen([port, host]: readonly unknown[]): never {
+  if (!/^\d+$/.test(String(port))) {
+    fail(
+      "listen takes nothing: say where to createServer, as in createServer(app, { bind: ':8000' }), and await listen().",
+    )
+  }
+  const name = typeof host === 'string' ? (host.includes(':') ? `[${host}]` : host) : ''
+  fail(`listen takes nothing: write createServer(app, { bind: ${show(`${name}:${String(port)}`)} }).`)
+}
+
+/** Checks the options of `close`. */
+function timeoutOf(options: CloseOptions): number {
+  if (typeof options === 'number') fail(`close takes an object: write close({ timeout: ${String(options)} }).`)
+  if (typeof options === 'function')
+    fail('close takes an object, as in close({ timeout: 10000 }), not a function: await it.')
+  if (typeof options !== 'object' || options === null) {
+    fail(`close takes an object, as in close({ timeout: 10000 }), not ${show(options)}.`)
+  }
+  for (const name in options) {
+    if (name === 'timeout') continue
+    const near = nearest(name, ['timeout'])
+    fail(`close has no option ${show(name)}: ${near === undefined ? 'there is timeout.' : 'did you mean timeout?'}`)
+  }
+  const { timeout = 30_000 } = options
+  if (!(typeof timeout === 'number' && timeout >= 0)) {
+    fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
+  }
+  return timeout
+}
+
+/** What listens, from one `listen` to its `close`. */
+interface Started {
+  readonly addresses: readonly ServerAddress[]
+  close(timeout: number): Promise<void>
+  reloadCertificates(): void
+}
+
+async function start(app: App, options: CheckedOptions): Promise<Started> {
   const instance = createInstance(app, options)
   const listeners = await listenOnAll(
     options.targets,
@@ -67,21 +154,14 @@ async function listen(app: App, options: CheckedOptions): Promise<RunningServer>
     await instance.stop({ timeout: 0, idle: 'close' }) // connections came by the addresses before
     throw error
   })
-  const addresses = listeners.map(({ address }) => address)
-  const close = async ({ timeout = 30_000 }: CloseOptions = {}): Promise<void> => {
-    if (!(typeof timeout === 'number' && timeout >= 0)) {
-      fail(`The option timeout of close must be milliseconds, 0 or more, not ${String(timeout)}.`)
-    }
-    instance.windDown()
-    const left = await closeAllWhenEmpty(listeners, timeout)
-    await instance.stop({ timeout: left, idle: 'close' })
-  }
   return {
-    url: addresses[0]!.url,
-    addresses,
-    close,
+    addresses: listeners.map(({ address }) => address),
+    close: async (timeout) => {
+      instance.windDown()
+      const left = await closeAllWhenEmpty(listeners, timeout)
+      await instance.stop({ timeout: left, idle: 'close' })
+    },
     reloadCertificates: instance.reloadCertificates,
-    [Symbol.asyncDispose]: () => close(),
   }
 }
 

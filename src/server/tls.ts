@@ -57,14 +57,32 @@ export function readTls(option: TlsOption): SecureContextOptions {
     node.tls.createSecureContext(options)
   } catch (error) {
     const { message } = error as Error // as OpenSSL throws it
-    const what = /mismatch/i.test(message)
-      ? `they are not a pair`
-      : /key/i.test(message) && !/certificate/i.test(message)
-        ? 'the key cannot be read, so it is none in PEM, or has a passphrase'
-        : `they cannot be read as PEM (${message})`
+    const what = troubleOf(options, message)
     fail(`The certificate ${nameOf(cert)} and the key ${nameOf(key)} cannot be used: ${what}.`)
   }
   return options
+}
+
+/** Why a certificate and a key cannot be used; OpenSSL says it of neither, and in words of its own. */
+function troubleOf({ cert, key }: Readonly<Record<'cert' | 'key', string>>, message: string): string {
+  if (/mismatch/i.test(message)) return 'they are not a pair'
+  if (!isCertificate(cert) && isKey(cert) && isCertificate(key) && !isKey(key)) return 'they are the wrong way round'
+  if (isLocked(key)) return 'a key with a password cannot be read: give one without, that nobody else may read'
+  if (/key/i.test(message) && !/certificate/i.test(message)) return 'the key cannot be read, so it is none in PEM'
+  return `they cannot be read as PEM (${message})`
+}
+
+function isCertificate(text: string): boolean {
+  return /-----BEGIN [A-Z\d ]*CERTIFICATE-----/.test(text)
+}
+
+function isKey(text: string): boolean {
+  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
+}
+
+/** Whether a key is encrypted (RFC 7468 §11), in the older form too (RFC 1421 §4.6.1.1). */
+function isLocked(text: string): boolean {
+  return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)
 }
 
 /** Who is let in by a certificate is said where TLS ends for clients: the app would not be told whose it was. */

@@ -13,6 +13,10 @@ import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import { node } from './node.ts'
 
+/** What is said of a path where something else is. */
+export const IS_FOLDER = 'it is a folder; name a file in it, or choose another path'
+export const NO_SOCKET = 'a file is there that is no socket; remove it yourself, or choose another path'
+
 /** How many bytes longer than the path a name is that nobody knows. */
 export const SECRET_LENGTH = 7
 
@@ -29,10 +33,8 @@ export function secretName(path: string): string {
 export async function takePath(path: string, name: string): Promise<string | undefined> {
   while (!isLinked(name, path)) {
     const stats = lstatSync(path, { throwIfNoEntry: false })
-    if (stats?.isDirectory() === true) return 'it is a folder; name a file in it, or choose another path'
-    if (stats?.isSocket() === false) {
-      return 'a file is there that is no socket; remove it yourself, or choose another path'
-    }
+    if (stats?.isDirectory() === true) return IS_FOLDER
+    if (stats?.isSocket() === false) return NO_SOCKET
     const found = fileAt(path)
     const code = await codeOfConnecting(path)
     if (code === undefined || code === 'EAGAIN') return 'another program answers there; stop it, or choose another path'

@@ -17,7 +17,7 @@ export type ProxyFixErrorCode =
   | 'ERR_PROXYFIX_REWRITE'
   /** The bundled server cannot listen where it was told to. */
   | 'ERR_PROXYFIX_BIND'
-  /** The bundled server cannot load the app, or what it loaded is none. */
+  /** The bundled server cannot load the app, or what it loaded is none, or gives back no answer. */
   | 'ERR_PROXYFIX_APP'
   /** A context local was used where it is not bound: a `ContextError` of `proxyfix/context`. */
   | 'ERR_PROXYFIX_CONTEXT'

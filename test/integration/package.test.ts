@@ -44,7 +44,7 @@ const BUDGETS: readonly { entry: string; files: number; bytes: number; modules: 
   { entry: 'index', files: 2, bytes: 120_000, modules: /^$/ },
   { entry: 'context/index', files: 2, bytes: 120_000, modules: /^node:async_hooks$/ },
   { entry: 'context/opentelemetry', files: 1, bytes: 2_000, modules: /^@opentelemetry\/api$/ },
-  { entry: 'server/index', files: 4, bytes: 200_000, modules: SOON },
+  { entry: 'server/index', files: 4, bytes: 206_000, modules: SOON },
   { entry: 'auto', files: 3, bytes: 112_000, modules: SOON },
   { entry: 'cli/main', files: 3, bytes: 112_000, modules: SOON },
   { entry: 'cli/worker', files: 5, bytes: 190_000, modules: SOON },

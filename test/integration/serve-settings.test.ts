@@ -173,23 +173,30 @@ describe('--check-config', () => {
   })
 })
 
-describe('--check-config, where a start would fail,', () => {
+describe('--check-config, where a start fails,', () => {
   it.each<[flags: string[], code: number, says: string]>([
     [['--access-log', 'none/x.log'], 2, "The access log 'none/x.log' cannot be written: the folder does not exist."],
     [['--access-log', '.'], 2, "The access log '.' cannot be written: it is a folder."],
-    [['--pid', '.'], 1, "The pid file '.' cannot be written: it is a folder."],
-    [['--pid', 'none/x.pid'], 1, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
+    [['--pid', 'app.js/x.pid'], 2, "The pid file 'app.js/x.pid' cannot be written: the folder does not exist."],
+    [['--pid', '.'], 2, "The pid file '.' cannot be written: it is a folder."],
+    [['--pid', 'app.js'], 1, "The pid file 'app.js' holds something else than the number of a process"],
     [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
     [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
-    [['-b', 'unix:app.js'], 1, 'something is there that is no socket'],
+    [['-b', 'unix:app.js/x.sock'], 1, 'Cannot listen on unix:app.js/x.sock: the path leads through'],
+    [['-b', 'unix:app.js/x/y.sock'], 1, 'Cannot listen on unix:app.js/x/y.sock: the folder does not exist.'],
+    [['-b', 'unix:../site'], 1, 'Cannot listen on unix:../site: it is a folder; name a file in it'],
+    [['-b', 'unix:app.js'], 1, 'a file is there that is no socket'],
     [['-b', 'fd:77'], 1, 'Cannot listen on fd:77: no such file descriptor is open.'],
+    [['-b', 'fd:0'], 1, 'Cannot listen on fd:0: the file descriptor is no socket.'],
     [['--dev'], 2, 'NODE_ENV is production'],
-  ])('tells so: %j', async (flags, code, says) => {
+  ])('tells so in the same words: %j', async (flags, code, says) => {
     const site = join(folder, 'site')
     const before = readdirSync(site)
     const ended = await run(['serve', '--check-config', ...flags, 'app.js'], site, { NODE_ENV: 'production' })
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(says) as string })
     expect(readdirSync(site)).toStrictEqual(before)
+    expect(await run(['serve', ...flags, 'app.js'], site, { NODE_ENV: 'production' })).toStrictEqual(ended)
   })
 
   it('says nothing of what is only not there yet', async () => {

@@ -21,6 +21,7 @@ if (version === 'gone') process.exit(7)
 if (version === 'killed') process.kill(process.pid, 'SIGKILL')
 import { getHeapSpaceStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+process.on('SIGTERM', () => console.log('told to end'))
 export default (req, res) => {
   if (req.url === '/pid') return res.end(String(process.pid))
   if (req.url === '/version') return res.end(version)
@@ -326,16 +327,40 @@ describe.each([
     agent.destroy()
   })
 
-  it('ends everything at once when it comes twice', async () => {
+  it('ends everything at once when it comes later again', async () => {
     await started('-w', '2')
     const workers = await pids(2)
     const inFlight = await begun()
     server.signal(signal)
     await server.said(`${signal}: finishing`)
-    server.signal(signal)
-    await expect(text(inFlight)).rejects.toThrow('aborted')
-    expect(await server.ended).toMatchObject({ code: 128 + number })
+    const again = setInterval(() => server.signal(signal), 100)
+    try {
+      await expect(text(inFlight)).rejects.toThrow('aborted')
+      expect(await server.ended).toMatchObject({ code: 128 + number })
+    } finally {
+      clearInterval(again)
+    }
     expect(workers.filter(isAlive)).toStrictEqual([])
+  })
+})
+
+describe('signals to a whole group', () => {
+  it('are one wish: two of them cut nothing, and no worker is replaced', async () => {
+    await started('-w', '1')
+    const [worker = 0] = await pids(1)
+    const inFlight = await begun()
+    server.signal('SIGSTOP') // so that all has come when it looks
+    process.kill(worker, 'SIGTERM')
+    await server.wrote('told to end')
+    server.signal('SIGTERM')
+    server.signal('SIGINT')
+    server.signal('SIGCONT')
+    await server.said(': finishing')
+    process.kill(worker, 'SIGUSR2')
+    expect(await text(inFlight)).toBe('begun, done')
+    const { code, stderr } = await server.ended
+    expect([code, stderr.split(': finishing').length - 1]).toStrictEqual([0, 1])
+    expect(stderr).not.toContain('is replaced')
   })
 })
 

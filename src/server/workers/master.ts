@@ -57,6 +57,8 @@ const MAX_WAITING = 2048
 const LAST_WORDS = 50
 /** What a worker gets beyond its deadline, as it cuts what is left by itself. */
 const GRACE = 2000
+/** Milliseconds in which whoever ends a whole group has signalled this process too, when one of its workers tells of it. */
+const SAME_SIGNAL = 500
 
 export class Master {
   readonly #options: MasterOptions
@@ -189,11 +191,18 @@ export class Master {
       this.#pool.hasBooted(member)
       if (this.#isWindingDown) this.#send(member, { type: 'wind-down' })
       for (const waiting of this.#waiting.splice(0)) this.#give(waiting)
-    } else if (message.type === 'failed') member.failure = message
+    } else if (message.type === 'told-to-end') setTimeout(() => this.#endOne(member), SAME_SIGNAL).unref()
+    else if (message.type === 'failed') member.failure = message
     else if (message.type === 'taken') this.#taken(member, message.id)
     else if (message.type === 'retire') this.#pool.replace(member, message.reason, message.hasFailed)
     else if (message.type === 'pong') member.unanswered = 0
     else this.#options.onMessage?.(message)
+  }
+
+  /** It was told to end by somebody else. Where all are, it is no wish for another one. */
+  #endOne(member: Member): void {
+    if (this.#isWindingDown || !this.#pool.members.has(member)) return
+    this.#pool.replace(member, 'it was sent SIGTERM')
   }
 
   /** Ends it when it takes too long until it serves. */

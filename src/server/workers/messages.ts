@@ -22,6 +22,8 @@ export type FromWorker =
   /** It cannot serve, for a reason that is a sentence; it ends with this code. */
   | ({ readonly type: 'failed' } & BootFailure)
   | { readonly type: 'taken'; readonly id: number }
+  /** It was sent SIGTERM: alone, or with all of its group. */
+  | { readonly type: 'told-to-end' }
   /** It wants to be replaced; `hasFailed` where the app is why. */
   | { readonly type: 'retire'; readonly reason: string; readonly hasFailed?: boolean }
   | { readonly type: 'pong' }

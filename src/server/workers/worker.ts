@@ -22,7 +22,7 @@ export type MakeInstance = (
 export function runWorker(make: MakeInstance, failureOf: (error: unknown) => BootFailure): void {
   let instance: Instance | undefined
   hideNewSpace()
-  process.on('SIGTERM', () => tell({ type: 'retire', reason: 'it was sent SIGTERM' }))
+  process.on('SIGTERM', () => tell({ type: 'told-to-end' }))
   process.on('SIGUSR1', () => instance?.reopenLogs())
 
   process.on('message', (message: ToWorker, socket?: Socket) => {

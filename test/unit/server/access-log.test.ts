@@ -584,7 +584,7 @@ describe('a mistake', () => {
   })
 
   it.each([
-    { to: 'no/such/folder/access.log', says: 'its folder does not exist' },
+    { to: 'no/such/folder/access.log', says: 'the folder does not exist' },
     { to: '.', says: 'it is a folder' },
   ])('in $to is told', ({ to, says }) => {
     expect(() => openAccessLog({ to, cwd: folder })).toThrow(

@@ -8,8 +8,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createServer, parseBind, type RunningServer, serve, type ServeOptions } from '../../../src/server/index.ts'
+import {
+  createServer,
+  parseBind,
+  type RunningServer,
+  serve,
+  type ServeOptions,
+  type UnstartedServer,
+} from '../../../src/server/index.ts'
 import { closeAllWhenEmpty, listenOnAll } from '../../../src/server/listen.ts'
 
 let folder: string
@@ -158,17 +166,178 @@ describe('a server that cannot listen', () => {
   })
 })
 
+describe('an address that is given twice', () => {
+  async function freePort(): Promise<number> {
+    const free = net.createServer().listen(0, '127.0.0.1')
+    await once(free, 'listening')
+    const { port } = free.address() as AddressInfo // as it does not listen on a pipe
+    await new Promise((resolve) => free.close(resolve))
+    return port
+  }
+
+  it.each<[first: string, second: string, says: string]>([
+    ['PORT', 'PORT', 'Cannot listen on *:PORT: this server listens on *:PORT already; leave out one of the two.'],
+    [
+      '127.0.0.1:PORT',
+      '127.0.0.1:PORT',
+      'Cannot listen on 127.0.0.1:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
+    ],
+    [
+      ':PORT',
+      '127.0.0.1:PORT',
+      'Cannot listen on 127.0.0.1:PORT: this server listens on *:PORT already; leave out one of the two.',
+    ],
+    [
+      '127.0.0.1:PORT',
+      '0.0.0.0:PORT',
+      'Cannot listen on 0.0.0.0:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
+    ],
+    [
+      'localhost:PORT',
+      'localhost:PORT',
+      'Cannot listen on localhost:PORT: this server listens on localhost:PORT already; leave out one of the two.',
+    ],
+  ])('is said to be that: %s and %s', async (first, second, says) => {
+    const port = String(await freePort())
+    const bind = [first, second].map((one) => one.replace('PORT', port))
+    await expect(started('served', { bind })).rejects.toMatchObject({
+      code: 'ERR_PROXYFIX_BIND',
+      message: says.replaceAll('PORT', port),
+    })
+  })
+
+  it('is said to be that: a unix socket, however it is written', async () => {
+    const bind = [`unix:${path}`, `unix:${folder}/./a.sock`]
+    await expect(started('served', { bind })).rejects.toThrow(
+      `Cannot listen on unix:${folder}/./a.sock: this server listens on unix:${path} already; leave out one of the two.`,
+    )
+  })
+
+  it('is another one where somebody else has it', async () => {
+    const port = await takenPort()
+    const bind = [`[::1]:${port}`, `127.0.0.1:${port}`]
+    await expect(started('served', { bind })).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}: the port is in use`)
+  })
+})
+
 describe('createServer', () => {
-  it('starts a server of its own at each listen()', async () => {
-    const unstarted = createServer(saying('served'), { bind: `127.0.0.1:0`, health: '/health' })
-    const [first, second] = [await unstarted.listen(), await unstarted.listen()]
-    servers.push(first, second)
+  /** One that is closed when the test is over. */
+  function made(options: ServeOptions = {}): UnstartedServer {
+    const server = createServer(saying('served'), { bind: '127.0.0.1:0', ...options })
+    servers.push(server)
+    return server
+  }
+
+  it('gives the very server that listens after listen()', async () => {
+    const server = made({ bind: ['127.0.0.1:0', '127.0.0.1:0'] })
+    expect(await server.listen()).toBe(server)
+    expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(server.addresses).toHaveLength(2)
+    for (const { url } of server.addresses) expect(await (await fetch(url)).text()).toBe('served')
+    await server.close()
+    await expect(fetch(server.url)).rejects.toThrow('fetch failed')
+  })
+
+  it('knows no address before', () => {
+    const server = made()
+    for (const read of [() => server.url, () => server.addresses, () => server.reloadCertificates()]) {
+      expect(read).toThrow(expect.objectContaining({ code: 'ERR_PROXYFIX_OPTION' }))
+      expect(read).toThrow('The server does not listen yet: await its listen() first.')
+    }
+    expect(() => inspect(server)).not.toThrow()
+  })
+
+  it('listens once, however often it is told to, and again after it was closed', async () => {
+    const server = made({ health: '/health' })
+    await Promise.all([server.listen(), server.listen()])
+    const { url } = server
+    await server.listen()
+    expect(server.url).toBe(url)
+    await server.close()
+    await expect(fetch(url)).rejects.toThrow('fetch failed')
+    await server.listen()
+    expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  })
+
+  it('is closed already before it listens', async () => {
+    const server = made()
+    await expect(server.close()).resolves.toBeUndefined()
+    await expect(server[Symbol.asyncDispose]()).resolves.toBeUndefined()
+    await server.listen()
+    expect(await (await fetch(server.url)).text()).toBe('served')
+  })
+
+  it('that is closed while it starts does not listen afterwards', async () => {
+    const server = made()
+    const listening = server.listen()
+    await server.close()
+    expect(await listening).toBe(server)
+    await expect(fetch(server.url)).rejects.toThrow('fetch failed')
+  })
+
+  it('that could not listen can be closed, and told to listen again', async () => {
+    const first = made()
+    await first.listen()
+    const second = made({ bind: first.url.replace('http://', '') })
+    const attempt = second.listen()
+    await expect(second.close()).resolves.toBeUndefined()
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_PROXYFIX_BIND' })
+    await second.close()
     await first.close()
-    const health = await fetch(`${second.url}/health`)
-    expect([health.status, await (await fetch(second.url)).text()]).toStrictEqual([200, 'served'])
-    const third = await unstarted.listen()
-    servers.push(third)
-    expect((await fetch(`${third.url}/health`)).status).toBe(200)
+    expect((await second.listen()).url).toBe(first.url)
+  })
+
+  it('ends at the end of the block that it is used in', async () => {
+    let url = ''
+    const block = async (): Promise<void> => {
+      await using server = made()
+      ;({ url } = await server.listen())
+      expect((await fetch(url)).status).toBe(200)
+    }
+    await block()
+    await expect(fetch(url)).rejects.toThrow('fetch failed')
+  })
+
+  it('has methods that need no this, as those of serve', async () => {
+    const { listen, close, reloadCertificates } = made()
+    const { url } = await listen()
+    reloadCertificates()
+    await close()
+    await expect(fetch(url)).rejects.toThrow('fetch failed')
+  })
+
+  it.each<[given: readonly unknown[], says: string]>([
+    [[3000], "listen takes nothing: write createServer(app, { bind: ':3000' })."],
+    [['3000'], "listen takes nothing: write createServer(app, { bind: ':3000' })."],
+    [[3000, '127.0.0.1'], "listen takes nothing: write createServer(app, { bind: '127.0.0.1:3000' })."],
+    [[3000, '::1', () => undefined], "listen takes nothing: write createServer(app, { bind: '[::1]:3000' })."],
+    [[3000, () => undefined], "listen takes nothing: write createServer(app, { bind: ':3000' })."],
+    [
+      [{ port: 3000 }],
+      "listen takes nothing: say where to createServer, as in createServer(app, { bind: ':8000' }), and await listen().",
+    ],
+    [
+      [() => undefined],
+      "listen takes nothing: say where to createServer, as in createServer(app, { bind: ':8000' }), and await listen().",
+    ],
+  ])('refuses listen(%j)', async (given, says) => {
+    const { listen } = made() as unknown as { listen(...args: readonly unknown[]): Promise<unknown> }
+    await expect(listen(...given)).rejects.toMatchObject({ code: 'ERR_PROXYFIX_OPTION', message: says })
+  })
+
+  it.each<[given: unknown, says: string]>([
+    [1000, 'close takes an object: write close({ timeout: 1000 }).'],
+    [null, 'close takes an object, as in close({ timeout: 10000 }), not null.'],
+    [() => undefined, 'close takes an object, as in close({ timeout: 10000 }), not a function: await it.'],
+    [{ timout: 5 }, "close has no option 'timout': did you mean timeout?"],
+    [{ force: true }, "close has no option 'force': there is timeout."],
+  ])('refuses close(%j), and goes on listening', async (given, says) => {
+    const server = made()
+    const close = async (): Promise<void> => await server.close(given as object)
+    await expect(close()).rejects.toMatchObject({ code: 'ERR_PROXYFIX_OPTION', message: says })
+    await server.listen()
+    await expect(close()).rejects.toThrow(says)
+    expect((await fetch(server.url)).status).toBe(200)
   })
 
   it.each<[name: string, app: unknown, says: string]>([

@@ -278,6 +278,27 @@ describe('what it begins with', () => {
   )
 })
 
+it.each([
+  [undefined],
+  [null],
+  [HEADER],
+  [42],
+  [1n],
+  [Symbol('bytes')],
+  [{}],
+  [[...Buffer.from(HEADER)]],
+  [Buffer.from(HEADER).buffer],
+  [new DataView(new ArrayBuffer(64))],
+  [new Uint16Array(64)],
+  [new Proxy(Buffer.from(HEADER), {})],
+  [Object.create(Uint8Array.prototype)],
+])('refuses what is no bytes (case %#) instead of throwing', (given: unknown) => {
+  expect(parseProxyProtocol(given as Uint8Array)).toStrictEqual({
+    result: 'reject',
+    reason: 'it is no bytes: a Uint8Array, such as a Buffer, is what can be read',
+  })
+})
+
 it('has types that tell a header from none', () => {
   const parsed = parse(HEADER)
   expectTypeOf(parsed.source).toEqualTypeOf<ProxyProtocolAddress | undefined>()

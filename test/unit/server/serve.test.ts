@@ -216,9 +216,37 @@ describe('a handler', () => {
     const { port } = await started(app)
     expect(await askPort(port, ...GET)).toMatchObject(FAILED)
     expect(error).toHaveBeenCalledOnce()
-    expect(error.mock.calls[0]?.[1]).toMatchObject({
-      message: expect.stringContaining('serve { fetch: handler } instead') as string,
-    })
+    expect(error.mock.calls[0]).toStrictEqual([
+      'GET "/x" failed: A handler with two parameters is called as (req, res), and this one gave back a Response: serve { fetch: handler } instead.',
+    ])
+  })
+
+  it.each<[kind: string, given: unknown, says: string]>([
+    ['a text', 'hello', 'a string, not a Response: write new Response(text).'],
+    ['a number', 42, 'a number, not a Response: write new Response(text).'],
+    ['an object', { a: 1 }, 'an object, not a Response: write Response.json(value).'],
+    ['an array', [1], 'an array, not a Response: write Response.json(value).'],
+    ['bytes', Buffer.from('hello'), 'bytes, not a Response: write new Response(body).'],
+    ['a stream', new ReadableStream(), 'a stream, not a Response: write new Response(body).'],
+    ['null', null, 'null, not a Response: write new Response(null).'],
+    ['nothing', undefined, 'undefined, not a Response: did you forget return?'],
+    ['a function', () => 'hello', 'a function, not a Response: is it a factory? Then call it, as in app.js:NAME().'],
+    ['a network error', Response.error(), 'a network error, as Response.error() is.'],
+  ])(
+    'for Fetch that gives back %s is told what to write, without a stack that is not its own',
+    async (_, given, says) => {
+      const error = silenced()
+      const { port } = await started(async (_request: Request) => given)
+      expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+      expect(error.mock.calls).toStrictEqual([[`GET "/x" failed: The Fetch handler gave back ${says}`]])
+    },
+  )
+
+  it('that throws an error of this package is shown where', async () => {
+    const error = silenced()
+    const { port } = await started((request: Request) => Response.json(connectionInfo(new Request(request.url))))
+    expect(await askPort(port, ...GET)).toMatchObject(FAILED)
+    expect(error.mock.calls[0]?.[1]).toMatchObject({ code: 'ERR_PROXYFIX_NOT_FIXED' })
   })
 
   it.each<{ kind: string; app: http.RequestListener }>([

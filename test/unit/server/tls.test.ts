@@ -1,6 +1,6 @@
 /** The certificate for an hour of trying things out, and what is said of files that cannot be used. */
 
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +27,12 @@ describe('a self-signed certificate', () => {
     expect(new Set(numbers).size).toBe(10)
   })
 })
+
+/** A key that only a password opens. */
+function locked(type: 'pkcs8' | 'sec1'): string {
+  const { key } = selfSigned(['localhost'])
+  return createPrivateKey(key).export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' }) as string // as of PEM
+}
 
 describe('readTls', () => {
   let folder: string
@@ -67,6 +73,29 @@ describe('readTls', () => {
     ],
     ['text that is no PEM', () => ({ cert: write('a', 'x'), key: write('b', 'x') }), 'cannot be read as PEM'],
     ['a bad key', () => ({ cert: selfSigned(['a']).cert, key: write('c', 'x') }), 'cannot be used'],
+    [
+      'swapped files',
+      () => {
+        const { cert, key } = selfSigned(['a'])
+        return { cert: write('d.pem', key), key: write('e.pem', cert) }
+      },
+      'they are the wrong way round',
+    ],
+    [
+      'swapped text',
+      () => ({ cert: selfSigned(['a']).key, key: selfSigned(['a']).cert }),
+      'they are the wrong way round',
+    ],
+    [
+      'swapped text with a password',
+      () => ({ cert: locked('pkcs8'), key: selfSigned(['a']).cert }),
+      'the wrong way round',
+    ],
+    ...(['pkcs8', 'sec1'] as const).map((type): [string, () => unknown, string] => [
+      `a key with a password (${type})`,
+      () => ({ cert: selfSigned(['a']).cert, key: write(type, locked(type)) }),
+      'a key with a password cannot be read: give one without, that nobody else may read.',
+    ]),
     ['others’ key', () => ({ cert: selfSigned(['a']).cert, key: selfSigned(['a']).key }), 'they are not a pair'],
   ])('refuses %s in one sentence', (_, option, says) => {
     const attempt = (): unknown => readTls(option() as TlsOption) // as a caller without types would
