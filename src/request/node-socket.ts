@@ -56,6 +56,23 @@ export function connectedEnd(socket: SocketLike & { [CONNECTED]?: ConnectedEnd }
 type ConnectedEnd = Pick<SocketLike, 'remoteAddress' | 'remotePort' | 'encrypted'>
 
 /**
+ * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its connection
+ * at once has its address forgotten, and must not pass for a proxy that way. Nor does it where the server listens on a
+ * unix socket: it may be given connections of others.
+ */
+export function isUnixSocket(socket: SocketLike): boolean {
+  const { server, _server, _handle, _parent } = socket
+  const handle = _handle?.constructor.name
+  if (handle === 'Pipe') return true
+  if (handle === 'TCP') return false
+  if (_parent) return isUnixSocket(_parent) // TLS over it
+  // Closed, it still tells which server accepted it: `null` if none did, as the program opened it or another process did.
+  // Bun's leave that undefined; a stream of the program's own, which anybody may be behind, has no such property.
+  const acceptor = '_server' in socket && _server === undefined ? server : _server
+  return typeof acceptor?.address?.() === 'string'
+}
+
+/**
  * The connection that an `upgrade` or `connect` listener is given for its second argument, where others have a response:
  * the request's own socket, or from Node 26 on, when the request has a body, a stream over it.
  */

@@ -19,7 +19,7 @@ import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import { type NodeRequest, textOf } from './node-request.ts'
-import { connectedEnd, showOnConnection, showOnView } from './node-socket.ts'
+import { connectedEnd, isUnixSocket, showOnConnection, showOnView } from './node-socket.ts'
 import type { SocketLike } from './socket-view.ts'
 
 /**
@@ -113,23 +113,6 @@ const FIRST_LINE_ONLY = new Set([
   'server',
   'user-agent',
 ])
-
-/**
- * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its connection
- * at once has its address forgotten, and must not pass for a proxy that way. Nor does it where the server listens on a
- * unix socket: it may be given connections of others.
- */
-function isUnixSocket(socket: SocketLike): boolean {
-  const { server, _server, _handle, _parent } = socket
-  const handle = _handle?.constructor.name
-  if (handle === 'Pipe') return true
-  if (handle === 'TCP') return false
-  if (_parent) return isUnixSocket(_parent) // TLS over it
-  // Closed, it still tells which server accepted it: `null` if none did, as the program opened it or another process did.
-  // Bun's leave that undefined; a stream of the program's own, which anybody may be behind, has no such property.
-  const acceptor = '_server' in socket && _server === undefined ? server : _server
-  return typeof acceptor?.address?.() === 'string'
-}
 
 /** Whether a socket without an address had one, over TCP. */
 function hasLostPeer(socket: SocketLike): boolean {

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import type { CallableHandler } from '../middleware/handler.ts'
 import { proxyFix } from '../middleware/proxy-fix.ts'
+import { isUnixSocket } from '../request/node-socket.ts'
 import { unwrapSocket } from '../request/socket-view.ts'
 import { fail } from '../trust/error.ts'
 import type { TrustPolicy } from '../trust/policy.ts'
@@ -103,7 +104,7 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
       proxyProtocol(server, {
         ...receiving,
         onRefused: (refusal) => {
-          say(`A connection from ${refusal.sender.address ?? 'a unix socket'} was closed: ${refusal.reason}.`)
+          say(`A connection from ${refusal.sender.address ?? 'a peer without an address'} was closed: ${refusal.reason}.`)
           onBadHeader?.(refusal)
         },
       })
@@ -192,10 +193,11 @@ function guardUpgrade(upgrade: UpgradeListener, req: IncomingMessage, socket: So
 }
 
 function tell({ socket, status, reason, isAnswered }: RefusedRequest): void {
-  const { remoteAddress = 'a unix socket' } = unwrapSocket(socket) // whoever is connected, whatever the app is shown
+  const real = unwrapSocket(socket) // whoever is connected, whatever the app is shown
+  const peer = real.remoteAddress ?? (isUnixSocket(real) ? 'a unix socket' : 'a peer that is gone')
   const refused = status === 0 ? 'was refused' : `was refused, answered ${status}`
   const outcome = isAnswered === true ? 'was answered, and its connection was closed' : refused
-  say(`A request from ${remoteAddress} ${outcome}: ${reason}.`)
+  say(`A request from ${peer} ${outcome}: ${reason}.`)
 }
 
 function say(line: string): void {

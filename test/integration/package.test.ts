@@ -41,12 +41,12 @@ const SOON = /^node:(?!https?$|http2$|tls$|crypto$)/
 
 /** Room for a few functions more; whoever needs more than that had better know. */
 const BUDGETS: readonly { entry: string; files: number; bytes: number; modules: RegExp }[] = [
-  { entry: 'index', files: 2, bytes: 120_000, modules: /^$/ },
-  { entry: 'context/index', files: 2, bytes: 120_000, modules: /^node:async_hooks$/ },
+  { entry: 'index', files: 2, bytes: 124_000, modules: /^$/ },
+  { entry: 'context/index', files: 2, bytes: 123_000, modules: /^node:async_hooks$/ },
   { entry: 'context/opentelemetry', files: 1, bytes: 2_000, modules: /^@opentelemetry\/api$/ },
-  { entry: 'server/index', files: 4, bytes: 206_000, modules: SOON },
-  { entry: 'auto', files: 3, bytes: 112_000, modules: SOON },
-  { entry: 'cli/main', files: 3, bytes: 112_000, modules: SOON },
+  { entry: 'server/index', files: 4, bytes: 210_000, modules: SOON },
+  { entry: 'auto', files: 3, bytes: 116_000, modules: SOON },
+  { entry: 'cli/main', files: 3, bytes: 116_000, modules: SOON },
   { entry: 'cli/worker', files: 5, bytes: 190_000, modules: SOON },
 ]
 

@@ -30,6 +30,33 @@ function muted(): { readonly lines: string[] } {
 
 const app = (_req: IncomingMessage, res: ServerResponse): void => void res.end('served')
 
+describe('who a refused request is from', () => {
+  const twoHosts = requestText('GET / HTTP/1.1', 'Host: a', 'Host: b')
+
+  it('is no unix socket where a client of TCP has reset its connection', async () => {
+    const { lines } = muted()
+    const { port } = await started(app)
+    for (let count = 0; count < 10; count++) {
+      const socket = net.connect(port, '127.0.0.1')
+      socket.on('error', () => undefined)
+      socket.write(twoHosts, () => socket.resetAndDestroy())
+      await once(socket, 'close')
+    }
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(0))
+    for (const line of lines) expect(line).toMatch(/^A request from (127\.0\.0\.1|a peer that is gone) was refused/)
+  })
+
+  it('is one where it is one', async () => {
+    const { lines } = muted()
+    const path = join(mkdtempSync(join(tmpdir(), 'proxyfix-serve-')), 'app.sock')
+    await started(app, { bind: `unix:${path}` })
+    const socket = net.connect(path)
+    socket.write(twoHosts)
+    await text(socket)
+    expect(lines).toStrictEqual([expect.stringMatching(/^A request from a unix socket was refused, answered 400: /)])
+  })
+})
+
 describe('addresses', () => {
   it('can be what parseBind gives, and several kinds at once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'proxyfix-serve-'))
