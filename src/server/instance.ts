@@ -104,7 +104,9 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
       proxyProtocol(server, {
         ...receiving,
         onRefused: (refusal) => {
-          say(`A connection from ${refusal.sender.address ?? 'a peer without an address'} was closed: ${refusal.reason}.`)
+          say(
+            `A connection from ${refusal.sender.address ?? 'a peer without an address'} was closed: ${refusal.reason}.`,
+          )
           onBadHeader?.(refusal)
         },
       })
