@@ -32,7 +32,7 @@ A header whose count is not given is not believed. Set each count to the number 
 that header, and let nobody reach the server around them: a client can send these headers too. The command
 proxyfix explain shows what a setting makes of a request.
 
-Signals: SIGTERM, SIGINT and SIGQUIT finish what is in flight and stop, another one after a second stops at once.
+Signals: SIGTERM, SIGINT and SIGQUIT finish what is in flight and stop, another one stops at once.
 SIGHUP reloads: app, config file and workers where there are some, else the certificates. SIGUSR1 reopens the access
 log. SIGTTIN and SIGTTOU: one worker more, one less. Exit codes: 0 stopped, 1 cannot listen, 2 wrong usage, 3 a worker
 failed to boot, 4 the app could not be loaded, or ended the process meanwhile.

@@ -27,9 +27,9 @@ const TO_STOP = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
 
 /**
  * Milliseconds in which whatever asks to stop again is the same wish: GNU `timeout` signals its program and then the
- * whole group, npm passes on what the terminal has sent to the program as well, and supervisors do both.
+ * whole group, npm passes on what the terminal has sent to the program as well. Nobody presses Ctrl-C twice as fast.
  */
-const SAME_WISH = 1000
+const SAME_WISH = 100
 
 /** The first signal to stop finishes what is in flight; a later one does not wait for it. */
 export function heedSignals(): Heeding {
@@ -50,7 +50,7 @@ export function heedSignals(): Heeding {
       say(`${signal}: nothing was served yet`)
       return process.exit(0)
     }
-    say(`${signal}: finishing the requests in flight; once more, after a second, to stop at once`)
+    say(`${signal}: finishing the requests in flight; once more to stop at once`)
     notifySystemd('STOPPING=1')
     served.windDown()
     if (signal === 'SIGTERM' && shutdownDelay > 0) await new Promise((resolve) => setTimeout(resolve, shutdownDelay))

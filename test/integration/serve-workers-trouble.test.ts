@@ -95,7 +95,7 @@ function lines(stderr: string): string[] {
     .map((line) => line.replace(/(Worker|pid) \d+/, '$1 N').replace(/http:\S+/, 'URL'))
 }
 
-const STOPPING = 'SIGTERM: finishing the requests in flight; once more, after a second, to stop at once'
+const STOPPING = 'SIGTERM: finishing the requests in flight; once more to stop at once'
 
 describe('the number of workers is right', () => {
   it('after one was to be replaced and another one died meanwhile', async () => {

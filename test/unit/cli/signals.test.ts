@@ -54,7 +54,7 @@ describe('a second signal to stop', () => {
     serving()
     await send(first)
     await send(second)
-    await vi.advanceTimersByTimeAsync(999)
+    await vi.advanceTimersByTimeAsync(99)
     await send(second)
     expect(done).toStrictEqual(['winds down', 'stops'])
   })
@@ -66,9 +66,9 @@ describe('a second signal to stop', () => {
   ])('later is a hurry: %s, %s', async (first, second, code) => {
     serving()
     await send(first)
-    await vi.advanceTimersByTimeAsync(500)
+    await vi.advanceTimersByTimeAsync(50)
     await send(second) // does not put it off
-    await vi.advanceTimersByTimeAsync(500)
+    await vi.advanceTimersByTimeAsync(50)
     await send(second)
     expect(done).toStrictEqual(['winds down', 'stops', 'is killed', `exit ${code}`])
   })
