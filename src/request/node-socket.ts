@@ -36,24 +36,9 @@ export function showOnConnection({ socket }: NodeRequest, connection: object, { 
     encrypted: own(isSecure(scheme)),
   }
   const real = unwrapSocket(socket)
-  const { remoteAddress, remotePort, encrypted } = connectedEnd(real)
-  Object.defineProperty(real, CONNECTED, { value: { remoteAddress, remotePort, encrypted }, configurable: true })
   Object.defineProperties(real, properties)
   if (unwrapSocket(connection) !== real) Object.defineProperties(connection, properties)
 }
-
-// Registered, so that two copies of the package agree.
-const CONNECTED: unique symbol = Symbol.for('proxyfix.connected')
-
-/**
- * Who is connected, and how: of a socket that shows the client of an upgrade, what it showed before. A request that came
- * before that one on its connection may be decided later.
- */
-export function connectedEnd(socket: SocketLike & { [CONNECTED]?: ConnectedEnd }): ConnectedEnd {
-  return socket[CONNECTED] ?? socket
-}
-
-type ConnectedEnd = Pick<SocketLike, 'remoteAddress' | 'remotePort' | 'encrypted'>
 
 /**
  * Whether a socket is known to be a unix socket. That it has no address says nothing: a client that resets its connection

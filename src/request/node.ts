@@ -19,7 +19,7 @@ import { type Fix, fixOf, markFixed, reportTwice } from './fixed.ts'
 import { HeaderRules } from './forwarding-headers.ts'
 import { originForm, placePrefix } from './prefix-mode.ts'
 import { type NodeRequest, textOf } from './node-request.ts'
-import { connectedEnd, isUnixSocket, showOnConnection, showOnView } from './node-socket.ts'
+import { isUnixSocket, showOnConnection, showOnView } from './node-socket.ts'
 import type { SocketLike } from './socket-view.ts'
 
 /**
@@ -58,9 +58,8 @@ class NodeFacts implements ReadableFacts {
 
   constructor({ socket, headers, rawHeaders }: NodeRequest, { checked: { trustedProxies, secret } }: TrustPolicy) {
     // Read now: a socket that is gone by the time somebody asks has forgotten its peer.
-    const { remoteAddress, remotePort, encrypted } = connectedEnd(socket)
-    this.peer = { address: remoteAddress, port: remotePort }
-    this.scheme = encrypted === true ? 'https' : 'http'
+    this.peer = { address: socket.remoteAddress, port: socket.remotePort }
+    this.scheme = socket.encrypted === true ? 'https' : 'http'
     this.host = textOf(headers[':authority'] ?? headers.host) // in this order: RFC 9113 §8.3.1
     this.#lines = rawHeaders.slice()
     // Without trustedProxies it does not matter who is connected.

@@ -6,7 +6,7 @@ import { httpScheme } from '../trust/scheme.ts'
 import { type Fix, fixOf, markFixed } from './fixed.ts'
 import { renewDistinct } from './header-lines.ts'
 import { type NodeRequest, textOf } from './node-request.ts'
-import { connectedEnd, showOnConnection, showOnView } from './node-socket.ts'
+import { showOnConnection, showOnView } from './node-socket.ts'
 import { originForm } from './prefix-mode.ts'
 import type { RequestChanges, RequestSource } from './rewritable-request.ts'
 
@@ -32,7 +32,7 @@ export class NodeSource implements RequestSource {
   }
 
   get scheme(): string {
-    return this.fix?.decision.scheme ?? (connectedEnd(this.raw.socket).encrypted === true ? 'https' : 'http')
+    return this.fix?.decision.scheme ?? (this.raw.socket.encrypted === true ? 'https' : 'http')
   }
 
   get host(): string | undefined {
@@ -51,7 +51,7 @@ export class NodeSource implements RequestSource {
   get client(): Client {
     const { fix } = this
     if (fix !== undefined) return fix.decision.client
-    const { remoteAddress, remotePort } = connectedEnd(this.raw.socket)
+    const { remoteAddress, remotePort } = this.raw.socket
     const address = canonicalPeer(remoteAddress)
     return address === undefined ? {} : { address, port: remotePort }
   }

@@ -1025,42 +1025,6 @@ describe('upgrade and connect', () => {
       '203.0.113.1',
     ])
   })
-
-  it('leave those that are fixed after it with the peer of the connection', async () => {
-    const seen: unknown[] = []
-    const options: ProxyFixOptions = { xFor: 1, xProto: 0, trustedProxies: 'loopback' }
-    const waiting: (() => void)[] = []
-    const app = proxyFix((req: IncomingMessage) => {
-      const { client, peer, trusted, original } = connectionInfo(req)
-      seen.push(
-        client.address,
-        peer.address,
-        peer.port === unwrapSocket(req.socket).localPort,
-        trusted,
-        original.scheme,
-      )
-    }, options)
-    const server = http.createServer((req, res) => {
-      waiting.push(() => {
-        app(req)
-        res.end()
-      })
-    })
-    server.on(
-      'upgrade',
-      proxyFix((_req: IncomingMessage, socket: Duplex) => {
-        for (const goOn of waiting) goOn()
-        socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
-      }, options),
-    )
-    onTestFinished(() => close(server))
-    await exchange(
-      await listen(server),
-      requestText('GET / HTTP/1.1', 'Host: app', 'X-Forwarded-For: 203.0.113.1') +
-        handshake('X-Forwarded-For: 203.0.113.2', 'X-Forwarded-Proto: wss'),
-    )
-    expect(seen).toStrictEqual(['203.0.113.1', '127.0.0.1', false, true, 'http'])
-  })
 })
 
 /**
