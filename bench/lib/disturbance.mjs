@@ -14,7 +14,7 @@ const RETRIES = { quick: 1, full: 4 }
 export async function undisturbed(server, measure, quick) {
   let best
   for (let tries = 0; tries <= (quick ? RETRIES.quick : RETRIES.full); tries++) {
-    const ours = () => server.cpuMicroseconds() + ownCpuMicroseconds()
+    const ours = () => server.cpuMicroseconds().all + ownCpuMicroseconds()
     const before = { ours: ours(), machine: machineCpuMicroseconds(), time: process.hrtime.bigint() }
     const result = await measure()
     const microseconds = Number(process.hrtime.bigint() - before.time) / 1000

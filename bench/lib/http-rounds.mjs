@@ -13,10 +13,15 @@ import { interquartile, median } from './statistics.mjs'
  * several it is held against that of them which takes the least time.
  * @param comparisons Throughputs to compare besides: `{ name, against, goal }`.
  * @param pinned Servers on the first core, the load on the second; otherwise both share all.
- * @returns Two groups: processor time a request, and requests a second.
+ * @returns Groups: processor time a request, as much of it as is in the servers' own code where they are pinned (the
+ * system's, which wakes up the client, tells more of the hour), and requests a second.
  */
 export async function measureServers(group, servers, { quick = false, pinned = true, comparisons = [] } = {}) {
-  const names = { cpu: `${group}: processor time a request`, throughput: `${group}: throughput` }
+  const names = {
+    cpu: `${group}: processor time a request`,
+    user: `${group}: of that, user time`,
+    throughput: `${group}: throughput`,
+  }
   if (!hasLoadGenerator()) return [{ group: names.cpu, name: 'left out', note: 'there is no wrk' }]
   const [serverCore, loadCore] = pinned ? [0, 1] : []
   const rounds = quick ? 4 : 15
@@ -43,7 +48,8 @@ export async function measureServers(group, servers, { quick = false, pinned = t
   } finally {
     await Promise.all(started.map((server) => server.stop()))
   }
-  const cpuOf = (name) => windows.get(name).map(({ cpuMicroseconds }) => cpuMicroseconds)
+  const cpuOf = (name) => windows.get(name).map(({ cpu }) => cpu.all)
+  const userOf = (name) => windows.get(name).map(({ cpu }) => cpu.user)
   const speedsOf = (name) => windows.get(name).map(({ perSecond }) => perSecond)
   const fastest = (several) => several.toSorted((a, b) => median(cpuOf(a)) - median(cpuOf(b)))[0]
   const held = started.map(({ against, ...server }) => ({
@@ -56,11 +62,19 @@ export async function measureServers(group, servers, { quick = false, pinned = t
     'µs',
     held.map(({ name, against, cpu: goal, note }) => ({ name, samples: cpuOf(name), against, goal, note })),
   )
+  const user = pinned
+    ? rowsOf(
+        names.user,
+        'µs',
+        held.map(({ name, against }) => ({ name, samples: userOf(name), against })),
+      )
+    : []
   const throughput = [...held.map(({ throughput: goal, ...server }) => ({ ...server, goal })), ...comparisons]
   noteDisturbed(cpu[0], loud, started.length * rounds)
   return [
     ...cpu,
     ...missing.map(({ name, note }) => ({ group: names.cpu, name, note })),
+    ...user,
     ...throughput.filter(isMeasured).map((comparison) => bestRow(names.throughput, comparison, speedsOf)),
   ]
 }
@@ -89,7 +103,9 @@ async function obstacleToStarting(server, core, started) {
 async function oneWindow({ port, cpuMicroseconds }, core) {
   const before = cpuMicroseconds()
   const { requests, seconds } = await load(port, 1, core)
-  return { perSecond: requests / seconds, cpuMicroseconds: (cpuMicroseconds() - before) / requests }
+  const after = cpuMicroseconds()
+  const cpu = { user: (after.user - before.user) / requests, all: (after.all - before.all) / requests }
+  return { perSecond: requests / seconds, cpu }
 }
 
 async function checkAnswer({ name, port, answer }) {

@@ -46,7 +46,7 @@ export async function startServer({ name, commandFor, env = {}, core }) {
   const server = {
     name,
     port,
-    cpuMicroseconds: () => groupTicks(child.pid) * TICK_MICROSECONDS,
+    cpuMicroseconds: () => groupMicroseconds(child.pid),
     kill(signal) {
       try {
         process.kill(-child.pid, signal)
@@ -93,15 +93,18 @@ async function takesConnections(port) {
   }
 }
 
-/** User and system time of all processes of a group, in ticks. */
-function groupTicks(group) {
-  let ticks = 0
+/** The processor time of all processes of a group: in their own code, and with that of the system for them. */
+function groupMicroseconds(group) {
+  let user = 0
+  let system = 0
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
     const fields = statOf(name)
-    if (Number(fields[2]) === group) ticks += Number(fields[11]) + Number(fields[12])
+    if (Number(fields[2]) !== group) continue
+    user += Number(fields[11])
+    system += Number(fields[12])
   }
-  return ticks
+  return { user: user * TICK_MICROSECONDS, all: (user + system) * TICK_MICROSECONDS }
 }
 
 /** What proc(5) lists from its third field on: what comes before may hold blanks. */
