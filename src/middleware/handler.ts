@@ -204,9 +204,9 @@ export function isHandler(value: unknown): value is CallableHandler {
   return typeof value === 'function' ? !isClass(value) : isFetchObject(value)
 }
 
-/** A class is a function, and fails at every request. */
+/** A class is a function, and fails at every request; a method may be called `class`. */
 export function isClass(value: unknown): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+  return typeof value === 'function' && /^class\b(?!\s*\()/.test(Function.prototype.toString.call(value))
 }
 
 /** Whether a handler is an object that answers by its `fetch` method. */

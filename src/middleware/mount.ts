@@ -5,12 +5,14 @@
 
 import { FetchSource, rewriteFetch } from '../request/rewrite-fetch.ts'
 import { isFetchRequest } from '../request/fetch.ts'
+import { isFetchResponse } from '../request/fetch-response.ts'
 import { isNodeRequest, type NodeRequest } from '../request/node-request.ts'
 import type { NodeResponse } from '../request/node-response.ts'
 import { connectionOf } from '../request/node-socket.ts'
 import { misuse } from '../request/rewritable-headers.ts'
 import { RequestDraft } from '../request/rewritable-request.ts'
 import { NodeSource, rewriteNode } from '../request/rewrite-node.ts'
+import { isThenable } from '../request/thenable.ts'
 import { fail, show } from '../trust/error.ts'
 import { parsePrefix } from '../trust/prefix.ts'
 import { answerAsResponse, answerOnResponse, answerOnSocket, type RawSocket, textAnswer } from './answer.ts'
@@ -42,7 +44,7 @@ interface Mount {
 
 /**
  * Mounts apps below path prefixes, all of them Node handlers or all of them Fetch handlers. A request below none of them is
- * answered 404, or goes to `next` where there is one; a Node request below one that takes the request alone, 500.
+ * answered 404, or goes to `next` where there is one; a Node request below one that gives back a Response, 500.
  *
  * Segments are compared decoded (`/%61pp/x` is below `/app`), an encoded slash separates none, `/apple` is not below
  * `/app`, and neither is `//app`. What is left of the path begins with one slash.
@@ -82,20 +84,21 @@ function dispatchNode(self: unknown, mounts: readonly Mount[], req: NodeRequest,
       : answerOnSocket(args[1] as RawSocket, NOT_FOUND)
   }
   const { place, url } = found
-  const isFetch =
-    typeof place.app !== 'function' ? 'has a fetch method' : place.app.length === 1 && 'takes one parameter'
-  if (isFetch) {
-    // It would answer nobody, and nobody be told.
+  const refuse = (what: string): unknown => {
     const error = misuse(
-      `The app mounted at '${place.path || '/'}' ${isFetch}, and was called with a Node request and its response: mount apps of one kind, and serve those of Fetch over a bridge.`,
+      `The app mounted at '${place.path || '/'}' ${what}, and was called with a Node request and its response: mount apps of one kind, and serve those of Fetch over a bridge.`,
     )
     return answerFailure(error, req, args[1], connection)
   }
+  if (typeof place.app !== 'function') return refuse('has a fetch method')
   if (place.path !== '' || url !== draft.url) {
     draft.descend(place.path, url)
     rewriteNode(req, draft.close()!, connection)
   }
-  return callApp(place, self, args)
+  // A Response would be waited for in vain.
+  const judge = (result: unknown): unknown => (isFetchResponse(result) ? refuse('gave back a Response') : result)
+  const result = callApp(place, self, args)
+  return isThenable(result) ? result.then(judge) : judge(result)
 }
 
 function dispatchFetch(self: unknown, mounts: readonly Mount[], request: Request, args: unknown[]): unknown {

@@ -53,7 +53,8 @@ export class ExactResponse extends node.http.ServerResponse {
   // Node's own check (`strictContentLength`) passes over what is written before the head is made.
   #isExact(args: readonly unknown[], isEnd: boolean): boolean {
     const { _hasBody: hasBody } = this
-    if (this.destroyed || this.writableEnded || !hasBody || isBodiless(this.statusCode)) return true
+    if (this.destroyed || this.writableEnded || !hasBody || isBodiless(this.statusCode) || !isChunk(args[0]))
+      return true
     const length = this.#length + sizeOf(args)
     if (!holds(this, args, length, this.#promised(), isEnd)) return false
     this.#length = length
@@ -92,6 +93,7 @@ export function exactHttp2Response(): typeof Http2ServerResponse {
       const { stream, statusCode } = this
       const { headRequest } = stream as { readonly headRequest?: boolean } // Node's types do not know it
       if (this.#isEnding || stream.destroyed || headRequest === true || isBodiless(statusCode)) return true
+      if (!isChunk(args[0])) return true
       const length = this.#length + sizeOf(args)
       if (!holds(this, args, length, this.getHeader('content-length'), isEnd)) return false
       this.#length = length
@@ -103,6 +105,12 @@ export function exactHttp2Response(): typeof Http2ServerResponse {
 
 function isBodiless(status: number): boolean {
   return status === 204 || status === 304
+}
+
+/** Whether Node takes it, or a callback in its place; for anything else it throws. */
+function isChunk(value: unknown): boolean {
+  if (value === undefined || value === null || value instanceof Uint8Array) return true
+  return typeof value === 'string' || typeof value === 'function'
 }
 
 /** Whether an answer may go on; where it may not, it fails, as nobody catches what `write` throws into a pipe or a timer. */

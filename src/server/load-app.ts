@@ -56,8 +56,11 @@ export async function loadApp(spec: string, options: { readonly cwd?: string } =
   const imported = await importModule(file, path, CODE)
   const exports = reading(path, () => authoredExports(imported, file))
   const found =
-    reading(path, () => (names === undefined ? pickUsual(exports) : pickNamed(exports, names, path))) ??
-    (await noUsual(exports, path, before))
+    reading(path, () => {
+      if (names === undefined) return pickUsual(exports)
+      // Of CommonJS the whole is the default to Node, and to those who know that.
+      return pickNamed(names[0] === 'default' && !('default' in exports) ? imported : exports, names, path)
+    }) ?? (await noUsual(exports, path, before))
   const made = args === undefined && !isUsualFactory(found) ? found : await makeApp(found, args, path)
   // A promise that is exported is refused: its rejection ends the process before anybody here could wait for it.
   const served =

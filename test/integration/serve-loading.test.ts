@@ -63,6 +63,7 @@ describe('an app', () => {
 
   it.each([
     ['a factory', 'module.exports = { createApp() { return (q, s) => s.end("served") } }', 'app.cjs'],
+    ['a whole', 'const n = "app"\nmodule.exports = { [n]: (q, s) => s.end("served") }', 'app.cjs:default.app'],
     ['several', 'module.exports = { app: (q, s) => s.end("served"), createApp() {} }', 'app.cjs'],
     [
       'a name that is made',

@@ -251,7 +251,8 @@ describe('mount() on Node', () => {
 
   it.each([
     { app: { fetch: (_request: Request) => new Response() }, why: 'has a fetch method' },
-    { app: (_request: Request) => new Response(), why: 'takes one parameter' },
+    { app: (_request: Request) => new Response(), why: 'gave back a Response' },
+    { app: async (_request: Request) => new Response(), why: 'gave back a Response' },
   ])('answers 500 when a Fetch app is called with a Node request, as it $why', async ({ app, why }) => {
     const shown = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     onTestFinished(() => shown.mockRestore())
@@ -262,6 +263,17 @@ describe('mount() on Node', () => {
     expect(error?.code).toBe('ERR_PROXYFIX_REWRITE')
     expect(error?.message).toContain(`The app mounted at '/' ${why}, and was called with a Node request`)
     expect(await onNode(mounted, '/node')).toMatchObject({ status: 200, body: 'Node' })
+  })
+
+  it('takes Node apps however they take what they are given', async () => {
+    const hello = (_req: IncomingMessage, res: ServerResponse): void => void res.end('hello')
+    const mounted = mount<FunctionHandler>({
+      '/rest': (...args: [IncomingMessage, ServerResponse]) => hello(...args),
+      '/one': (req: IncomingMessage, ...[res]: [ServerResponse]) => hello(req, res),
+      '/async': async (_req: IncomingMessage, res: ServerResponse) => res.end('hello'),
+    })
+    for (const path of ['/rest', '/one', '/async'])
+      expect(await onNode(mounted, path)).toMatchObject({ status: 200, body: 'hello' })
   })
 })
 

@@ -391,6 +391,15 @@ describe('what is no handler', () => {
     expect(message.split(/\.\s/)).toHaveLength(1)
   })
 
+  it('a method that is called class is none', () => {
+    const app = {
+      class(_req: IncomingMessage, res: ServerResponse): void {
+        res.end()
+      },
+    }
+    expect(typeof proxyFix(app.class, { xFor: 1 })).toBe('function')
+  })
+
   it.each<{ name: string; value: unknown; says: string }>([
     { name: 'a Koa app', value: new Koa({ proxy: false }), says: 'app.callback()' },
     { name: 'a Fastify app', value: fastify(), says: 'app.routing' },

@@ -286,6 +286,18 @@ describe.each([
   })
 })
 
+it('what Node refuses is left to Node', async () => {
+  const server = await started((_req, res) => {
+    res.setHeader('content-length', 4)
+    try {
+      res.end({} as never)
+    } catch (error) {
+      res.end((error as NodeJS.ErrnoException).code === 'ERR_INVALID_ARG_TYPE' ? 'good' : 'bad!')
+    }
+  })
+  expect(parseResponses(await answersTo(server, get('/', LAST)))).toMatchObject([{ status: 200, body: 'good' }])
+})
+
 it('a callback of a write that would be too much hears of it', async () => {
   let failed: unknown
   const server = await started((_req, res) => {
