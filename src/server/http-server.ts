@@ -88,7 +88,11 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const server = make()
   server.maxHeadersCount = limits.maxHeaders + 1 // one more is seen, so that it can be refused
   server.on('clientError', (error: ClientError, socket: UnreadableSocket) => {
-    if (isCondemned(socket)) return
+    if (isCondemned(socket)) {
+      // Node tells of it once. Whoever has the answer is given the time to read it; nobody, to let it wait.
+      if (error.code === LATE && !socket.writableFinished) socket.destroy()
+      return
+    }
     const refusal = refusalOfBytes(error, socket)
     if (refusal === undefined) return void socket.destroy()
     const { _httpMessage: owed, parser } = socket
@@ -156,6 +160,9 @@ function nameHost({ headers, rawHeaders }: IncomingMessage): void {
   rawHeaders.push('host', authority)
 }
 
+/** What Node calls a request that did not come in time. */
+const LATE = 'ERR_HTTP_REQUEST_TIMEOUT'
+
 const STATUSES: ReadonlyMap<string | undefined, number> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 413],
@@ -170,7 +177,7 @@ type UnreadableSocket = Socket & {
 
 /** How bytes are answered that are no request; not at all where nobody is there, or has asked for anything. */
 function refusalOfBytes({ code, reason }: ClientError, { writable, bytesRead }: Socket): Refusal | undefined {
-  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const isLate = code === LATE
   const isOfParser = isLate || code?.startsWith('HPE_') === true // Node tells of handshakes that failed as well
   if (!isOfParser || !writable || (isLate && bytesRead === 0)) return undefined
   if (isLate) return { status: 408, reason: 'it did not come in time' }

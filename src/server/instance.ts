@@ -198,7 +198,7 @@ function tell({ socket, status, reason, isAnswered }: RefusedRequest): void {
   const real = unwrapSocket(socket) // whoever is connected, whatever the app is shown
   const peer = real.remoteAddress ?? (isUnixSocket(real) ? 'a unix socket' : 'a peer that is gone')
   const refused = status === 0 ? 'was refused' : `was refused, answered ${status}`
-  const outcome = isAnswered === true ? 'was answered, and its connection was closed' : refused
+  const outcome = isAnswered === true ? 'was answered, and its connection is closed' : refused
   say(`A request from ${peer} ${outcome}: ${reason}.`)
 }
 

@@ -14,7 +14,7 @@ import { unwrapSocket } from '../request/socket-view.ts'
 
 /** How long a client that has its answer may be silent, in milliseconds. nginx and Apache have the like, and call it lingering. */
 const LINGER_IDLE = 2000
-/** How long it may go on sending, in milliseconds. */
+/** How long it may go on sending without reading any of its answer, in milliseconds. */
 const LINGER_TIME = 10_000
 /** How much it may send meanwhile, in bytes. */
 const LINGER_BYTES = 64 * 1024 * 1024
@@ -112,10 +112,8 @@ export function endAfterAnswer(res: ServerResponse): void {
   const socket = unwrapSocket(res.req.socket)
   condemn(socket)
   socket.destroySoon = () => closeInHalves(socket)
-  const end = (): void => socket.destroySoon()
-  if (res.writableFinished)
-    setImmediate(end) // Node is still reading what has come
-  else res.once('finish', end)
+  // Not when it has gone out, for which a client that does not read it need not let it. Node is still reading what has come.
+  setImmediate(() => socket.destroySoon())
 }
 
 /** Takes back every header that was set and not sent. */
@@ -184,9 +182,32 @@ function closeInHalves(socket: Socket): void {
   endLingering(socket)
 }
 
-/** Gives the client time to end the other half of a connection of which ours has ended. */
+/**
+ * Gives the client time to end the other half of a connection of which ours has ended, or ends with the answer that it
+ * still reads: as long as it does, its time begins anew. What it sends gains it none.
+ */
 export function endLingering(socket: Socket): void {
-  socket.setTimeout(LINGER_IDLE, () => socket.destroy())
-  const timer = setTimeout(() => socket.destroy(), LINGER_TIME)
-  socket.once('close', () => clearTimeout(timer))
+  const endIdle = (): void => void socket.setTimeout(LINGER_IDLE, () => socket.destroy())
+  if (socket.writableFinished) endIdle()
+  else socket.once('finish', endIdle)
+  let before = unsentBytes(socket)
+  const timer = setInterval(() => {
+    const now = unsentBytes(socket)
+    if (now === before) socket.destroy()
+    before = now
+  }, LINGER_TIME)
+  socket.once('close', () => clearInterval(timer))
+}
+
+/** With what Node knows of its connections, and its types do not. */
+type QueuedSocket = Socket & {
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+  /** The socket below one that speaks TLS. */
+  readonly _parent?: QueuedSocket | null
+}
+
+/** What the system has not taken yet, of large pieces too, which are one write for Node's streams until all of it is gone. */
+function unsentBytes(socket: QueuedSocket): number {
+  const { writableLength, _handle: handle, _parent: below } = socket
+  return writableLength + (handle?.writeQueueSize ?? 0) + (below ? unsentBytes(below) : 0)
 }

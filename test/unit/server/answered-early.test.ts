@@ -74,7 +74,7 @@ describe('a body that turns out too long after its answer', () => {
     const answers = parseResponses(await text(socket))
     expect(answers.map(({ status, body }) => [status, body.length])).toStrictEqual([[200, length]])
     expect(said()).toStrictEqual([
-      'A request from 127.0.0.1 was answered, and its connection was closed: its body is longer than 10 bytes.',
+      'A request from 127.0.0.1 was answered, and its connection is closed: its body is longer than 10 bytes.',
     ])
     expect(await logged(server)).toBe('POST /x HTTP/1.1 200\n')
   })
@@ -86,9 +86,71 @@ describe('a body that turns out too long after its answer', () => {
     const [first] = (await once(socket, 'data')) as [Buffer]
     socket.write(`${CHUNK}0\r\n\r\n${SMUGGLED}`)
     expect(parseResponses(String(first) + (await text(socket)))).toMatchObject([{ status: 200, body: 'early' }])
-    expect(said()).toStrictEqual([expect.stringContaining('was answered, and its connection was closed: its body')])
+    expect(said()).toStrictEqual([expect.stringContaining('was answered, and its connection is closed: its body')])
     expect(await logged(server)).toBe('POST /x HTTP/1.1 200\n')
   })
+})
+
+describe('a client that does not read its answer', () => {
+  /** An app whose answer nobody reads, as it is more than both systems take for their programs. */
+  const unread: NodeApp = (_req, res) => res.end(Buffer.alloc(20_000_000, 'x'))
+
+  /** Sends a body until its connection ends, so much every 5 ms; what the other end has taken in, and whether it ended first. */
+  async function sendWithoutEnd(socket: Socket, chunk: string, most: number): Promise<string> {
+    socket.pause().on('error', () => undefined)
+    const closed = new Promise((resolve) => socket.once('close', resolve)) // after an error, too
+    const timer = setInterval(() => {
+      if (socket.bytesWritten - socket.writableLength > most) socket.destroy()
+      else if (socket.writable && socket.writableLength < 1_000_000) socket.write(chunk)
+    }, 5)
+    socket.write(CHUNKED)
+    await closed
+    clearInterval(timer)
+    return socket.bytesWritten - socket.writableLength > most ? 'more was taken' : 'ended'
+  }
+  const said413 = [
+    'A request from 127.0.0.1 was answered, and its connection is closed: its body is longer than 10 bytes.',
+  ]
+
+  it('is cut, where it falls silent', async () => {
+    const server = await started(unread, { maxBody: 10 })
+    const socket = await opened(server)
+    socket.pause().on('error', () => undefined)
+    // It hears of the end only when it sends or reads; the access log has its line with the end.
+    socket.write(CHUNKED + CHUNK)
+    await vi.waitFor(() => expect(readFileSync(join(folder, 'log'), 'utf8')).not.toBe(''), 30_000)
+    expect(said()).toStrictEqual(said413)
+  }, 40_000)
+
+  it.each<[name: string, app: NodeApp]>([
+    ['that is not read', unread],
+    ['that is read', (req, res) => unread(req.resume(), res)],
+  ])(
+    'may not send much more of a body %s',
+    async (_, app) => {
+      const server = await started(app, { maxBody: 10 })
+      const socket = await opened(server)
+      const chunk = `40000\r\n${'x'.repeat(0x40000)}\r\n`
+      expect(await sendWithoutEnd(socket, chunk, 100_000_000)).toBe('ended')
+      expect(said()).toStrictEqual(said413)
+    },
+    40_000,
+  )
+
+  it('may not send little for long', async () => {
+    const server = await started(unread, { maxBody: 10 })
+    const socket = await opened(server)
+    expect(await sendWithoutEnd(socket, CHUNK, 1_000_000)).toBe('ended')
+    expect(said()).toStrictEqual(said413)
+  }, 40_000)
+
+  it('is held to the time of a request', async () => {
+    // It cannot send so much in the time of a request, and could in the time that it has after an answer.
+    const server = await started(unread, { maxBody: 10, requestTimeout: 50, headersTimeout: 50 })
+    const socket = await opened(server)
+    expect(await sendWithoutEnd(socket, CHUNK, 40_000)).toBe('ended')
+    expect(said()).toStrictEqual(said413)
+  }, 40_000)
 })
 
 describe('a body whose answer has begun, and is not whole', () => {
@@ -120,7 +182,7 @@ describe('a rest of a body after its answer', () => {
     const [first] = (await once(socket, 'data')) as [Buffer]
     socket.write(rest)
     expect(parseResponses(String(first) + (await text(socket)))).toMatchObject([{ status: 200, body: 'early' }])
-    expect(said()).toStrictEqual([`A request from 127.0.0.1 was answered, and its connection was closed: ${reason}.`])
+    expect(said()).toStrictEqual([`A request from 127.0.0.1 was answered, and its connection is closed: ${reason}.`])
     expect(await logged(server)).toBe('POST /x HTTP/1.1 200\n')
   })
 
