@@ -1,6 +1,6 @@
 /** Could an address be listened on, as far as that can be seen without doing it? A port that is in use may be free later. */
 
-import { existsSync, fstatSync, statSync } from 'node:fs'
+import { existsSync, fstatSync, lstatSync, statSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
@@ -31,7 +31,7 @@ function checkPath(path: string): void {
   const folder = dirname(path)
   if (!existsSync(folder)) refuse(`unix:${path}`, 'the folder does not exist')
   if (!statSync(folder).isDirectory()) refuse(`unix:${path}`, 'the path leads through something that is no folder')
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = lstatSync(path, { throwIfNoEntry: false }) // no link is followed, as in takePath
   if (found?.isDirectory() === true) refuse(`unix:${path}`, IS_FOLDER)
   if (found?.isSocket() === false) refuse(`unix:${path}`, NO_SOCKET)
 }

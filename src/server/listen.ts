@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from 'node:fs'
-import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, isIPv4, isIPv6, Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { dirname, isAbsolute, join, relative, resolve as resolvePath } from 'node:path'
 import { ProxyFixError } from '../trust/error.ts'
@@ -59,6 +59,7 @@ export interface ListenOptions {
 interface Taken {
   readonly name: string
   readonly address: ServerAddress
+  readonly isIPv6Only: boolean
 }
 
 /** One address may stand for several sockets, as `systemd` does. */
@@ -111,9 +112,11 @@ export async function listenOnAll(
           }
           close()
         }
-        const place = placeOf(server, { isTls, path, isIPv6Only: isIPv6Alone(one, targets) })
+        const isIPv6Only = isIPv6Alone(one, targets)
+        const place = placeOf(server, { isTls, path, isIPv6Only })
         listeners.push({ bind, ...place, close, closeWhenEmpty })
-        taken.push({ name: one instanceof Server ? place.address.url : nameOf(one), address: place.address })
+        const name = one instanceof Server ? place.address.url : nameOf(one)
+        taken.push({ name, address: place.address, isIPv6Only })
       }
     }
   } catch (error) {
@@ -195,7 +198,7 @@ async function listenOn(
   { backlog = 2048, paused = false }: ListenOptions,
 ): Promise<Server> {
   const name = nameOf(bind)
-  const twin = taken.find((one) => isSame(bind, one))
+  const twin = taken.find((one) => isSame(bind, one, all))
   const isTwice = `this server listens on ${twin?.name} already; leave out one of the two`
   const unix = 'path' in bind ? { ...bind, secret: secretName(bind.path) } : undefined
   const options = 'path' in bind ? { path: unix?.secret } : where(bind, all)
@@ -228,12 +231,20 @@ async function listenOn(
   }
 }
 
-/** Whether an address may be a part of one that is listened on; of two families it need not be. */
-function isSame(bind: Exclude<Prepared, Server>, { name, address: { address, family, port } }: Taken): boolean {
+/** Whether an address may be one that is listened on, or have a part in common with it: a name may be any. */
+function isSame(bind: Exclude<Prepared, Server>, taken: Taken, all: readonly Target[]): boolean {
+  const { address, family, port } = taken.address
   if ('path' in bind) return family === 'unix' && resolvePath(bind.path) === resolvePath(address)
   if (!('port' in bind) || bind.port !== port) return false
   const { host = '::' } = bind
-  return name === nameOf(bind) || host === address || isEveryInterface(host) || isEveryInterface(address)
+  if (taken.name === nameOf(bind) || host === address) return true
+  return includes(host, isIPv6Alone(bind, all), address) || includes(address, taken.isIPv6Only, host)
+}
+
+/** Whether an address stands for every one of another's family. */
+function includes(address: string, isIPv6Only: boolean, other: string): boolean {
+  if (address === '0.0.0.0') return !isIPv6(other)
+  return address === '::' && !(isIPv6Only && isIPv4(other))
 }
 
 function where(bind: TcpBind | FdBind, all: readonly Target[]): object {

@@ -1,6 +1,6 @@
 /** Which process is it? A file says so while it runs, for scripts that signal it. */
 
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { ProxyFixError, show } from '../trust/error.ts'
 import { checkWritable } from './writable.ts'
 
@@ -10,7 +10,7 @@ import { checkWritable } from './writable.ts'
  * else than the number of a process.
  */
 export function checkPidFile(path: string): void {
-  checkWritable('pid file', path)
+  checkFile(path)
   ownerOf(path)
 }
 
@@ -19,7 +19,7 @@ export function checkPidFile(path: string): void {
  * @throws ProxyFixError as `checkPidFile`, and `ERR_PROXYFIX_BIND` when another process that runs has the file.
  */
 export function writePidFile(path: string): void {
-  checkWritable('pid file', path)
+  checkFile(path)
   const owner = ownerOf(path)
   if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
     fail(`The pid file ${show(path)} belongs to process ${owner}, which runs: stop it, or give another file.`)
@@ -32,6 +32,16 @@ export function writePidFile(path: string): void {
   process.once('exit', () => {
     if (isOurs(path)) unlinkSync(path)
   })
+}
+
+/** Reading a pipe would wait for somebody who writes to it, and a device has no number to keep. */
+function checkFile(path: string): void {
+  checkWritable('pid file', path)
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== false) return
+  throw new ProxyFixError(
+    'ERR_PROXYFIX_OPTION',
+    `The pid file ${show(path)} cannot be written: it is no regular file; give another one.`,
+  )
 }
 
 /** The process that the file names; none where there is no file, or an empty one. */
@@ -51,7 +61,7 @@ function ownerOf(path: string): number | undefined {
 /** Whether nobody has put something else there. */
 function isOurs(path: string): boolean {
   try {
-    return readFileSync(path, 'utf8') === `${process.pid}\n`
+    return statSync(path).isFile() && readFileSync(path, 'utf8') === `${process.pid}\n`
   } catch {
     return false
   }

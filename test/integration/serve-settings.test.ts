@@ -1,6 +1,7 @@
 /** Where a real server takes its settings from: the command line, variables, files, and what they are told to be. */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -180,6 +181,12 @@ describe('--check-config, where a start fails,', () => {
     [['--pid', 'none/x.pid'], 2, "The pid file 'none/x.pid' cannot be written: the folder does not exist."],
     [['--pid', 'app.js/x.pid'], 2, "The pid file 'app.js/x.pid' cannot be written: the folder does not exist."],
     [['--pid', '.'], 2, "The pid file '.' cannot be written: it is a folder."],
+    [['--pid', 'fifo'], 2, "The pid file 'fifo' cannot be written: it is no regular file; give another one."],
+    [['--pid', 'link'], 2, "The pid file 'link' cannot be written: the folder that its link leads to does not exist."],
+    [['--access-log', 'chain'], 2, "The access log 'chain' cannot be written: the folder that its link leads to does"],
+    [['--access-log', 'circle'], 2, "The access log 'circle' cannot be written: its link leads to itself."],
+    [['-b', 'unix:link'], 1, 'Cannot listen on unix:link: a file is there that is no socket'],
+    [['-b', 'unix:to-folder'], 1, 'Cannot listen on unix:to-folder: a file is there that is no socket'],
     [['--pid', 'app.js'], 1, "The pid file 'app.js' holds something else than the number of a process"],
     [['-b', 'systemd'], 2, 'LISTEN_FDS is not set'],
     [['-b', 'unix:none/x.sock'], 1, 'Cannot listen on unix:none/x.sock: the folder does not exist.'],
@@ -192,6 +199,9 @@ describe('--check-config, where a start fails,', () => {
     [['--dev'], 2, 'NODE_ENV is production'],
   ])('tells so in the same words: %j', async (flags, code, says) => {
     const site = join(folder, 'site')
+    execFileSync('mkfifo', [join(site, 'fifo')])
+    const links = { link: 'none/x', chain: 'link', circle: 'circle', 'to-folder': '.' }
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(site, name))
     const before = readdirSync(site)
     const ended = await run(['serve', '--check-config', ...flags, 'app.js'], site, { NODE_ENV: 'production' })
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(says) as string })
@@ -203,6 +213,16 @@ describe('--check-config, where a start fails,', () => {
     const flags = ['--access-log', 'access.log', '--pid', 'x.pid', '-b', 'unix:app.sock']
     const { code } = await run(['serve', '--check-config', ...flags, 'app.js'], join(folder, 'site'))
     expect([code, existsSync(join(folder, 'site', 'access.log'))]).toStrictEqual([0, false])
+  })
+
+  it('says nothing of a link to what is only not there yet, and the start makes that', async () => {
+    mkdirSync(join(folder, 'logs'))
+    symlinkSync('../logs/x.log', join(folder, 'site', 'x.log'))
+    symlinkSync('site', join(folder, 'linked'))
+    const flags = ['-b', '127.0.0.1:0', '--access-log', 'linked/x.log', 'site/app.js']
+    expect(await run(['serve', '--check-config', ...flags], folder)).toMatchObject({ code: 0 })
+    server = await launch(flags, { folder })
+    expect(existsSync(join(folder, 'logs', 'x.log'))).toBe(true)
   })
 })
 
