@@ -90,9 +90,18 @@ export function parseBind(text: string): Bind {
   }
   const read = kind === undefined ? undefined : KINDS.get(kind)
   if (read !== undefined) return read(new Endpoint(text))
-  const hint = schemeHint(text, [...KINDS.keys()])
+  const hint = schemeHint(text, isAddress)
   if (hint !== undefined) fail(text, hint)
   return parseHostPort(text)
+}
+
+function isAddress(text: string): boolean {
+  try {
+    parseBind(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function urlHint(scheme: string, rest: string): string {
