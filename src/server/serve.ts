@@ -67,43 +67,46 @@ export function createServer(app: App, options: ServeOptions = {}): UnstartedSer
   checkApp(app)
   /** From `listen` to `close`. */
   let current: Promise<Started> | undefined
-  /** The last one, which may be closed already, or never have listened. */
-  let last: Promise<Started> | undefined
+  /** Those that are not closed yet: one that is to listen again waits for the one before. */
+  const unclosed = new Set<Promise<Started>>()
   let listening: Started | undefined
   let closed = Promise.resolve()
 
   async function listen(...given: readonly unknown[]): Promise<RunningServer> {
     if (given.some((one) => one !== undefined)) failListen(given)
-    const mine = (current ??= last = closed.then(() => start(app, checked)))
+    const mine = (current ??= closed.then(() => start(app, checked)))
+    unclosed.add(mine)
     try {
       listening = await mine
       return server
     } catch (error) {
+      unclosed.delete(mine)
       if (current === mine) current = undefined // so that it can be tried again
       throw error
     }
   }
   async function close(how: CloseOptions = {}): Promise<void> {
     const timeout = timeoutOf(how)
-    const ending = last
     current = undefined
-    const end = async (): Promise<void> => await (await ending?.catch(() => undefined))?.close(timeout)
-    closed = end()
+    const end = async (one: Promise<Started>): Promise<void> => {
+      await (await one.catch(() => undefined))?.close(timeout)
+      unclosed.delete(one)
+    }
+    closed = Promise.all([...unclosed].map(end)).then(() => undefined)
     await closed
   }
   const started = (): Started => listening ?? fail('The server does not listen yet: await its listen() first.')
-  const server: UnstartedServer = {
-    get url() {
-      return started().addresses[0]!.url
-    },
-    get addresses() {
-      return started().addresses
-    },
+  const methods = {
     listen,
     close,
     reloadCertificates: () => started().reloadCertificates(),
     [Symbol.asyncDispose]: () => close(),
   }
+  // Not enumerable: what copies a server, or prints it, does not ask for them.
+  const server: UnstartedServer = Object.defineProperties(methods, {
+    url: { get: () => started().addresses[0]!.url },
+    addresses: { get: () => started().addresses },
+  }) as typeof methods & Pick<RunningServer, 'url' | 'addresses'>
   return server
 }
 

@@ -193,6 +193,21 @@ describe('an address that is given twice', () => {
       'Cannot listen on 0.0.0.0:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
     ],
     [
+      '127.0.0.1:PORT',
+      ':PORT',
+      'Cannot listen on *:PORT: this server listens on 127.0.0.1:PORT already; leave out one of the two.',
+    ],
+    [
+      '[::1]:PORT',
+      'tcp6:PORT',
+      'Cannot listen on [::]:PORT: this server listens on [::1]:PORT already; leave out one of the two.',
+    ],
+    [
+      '0.0.0.0:PORT',
+      'localhost:PORT',
+      'Cannot listen on localhost:PORT: this server listens on 0.0.0.0:PORT already; leave out one of the two.',
+    ],
+    [
       'localhost:PORT',
       'localhost:PORT',
       'Cannot listen on localhost:PORT: this server listens on localhost:PORT already; leave out one of the two.',
@@ -217,6 +232,17 @@ describe('an address that is given twice', () => {
     const port = await takenPort()
     const bind = [`[::1]:${port}`, `127.0.0.1:${port}`]
     await expect(started('served', { bind })).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}: the port is in use`)
+  })
+
+  it.each([
+    ['[::1]:PORT', '0.0.0.0:PORT'],
+    ['tcp6:PORT', '0.0.0.0:PORT'],
+    ['tcp6:PORT', '127.0.0.1:PORT'],
+    ['tcp6:PORT', 'tcp:PORT'],
+  ])('is another one where somebody else has it, and the first is of another family: %s and %s', async (...both) => {
+    const port = String(await takenPort())
+    const bind = both.map((one) => one.replace('PORT', port))
+    await expect(started('served', { bind })).rejects.toThrow(`:${port}: the port is in use; stop the program`)
   })
 })
 
@@ -247,6 +273,14 @@ describe('createServer', () => {
     expect(() => inspect(server)).not.toThrow()
   })
 
+  it('can be copied and printed as JSON, also before', async () => {
+    const server = made()
+    expect(JSON.stringify({ server })).toBe('{"server":{}}')
+    const { listen } = { ...server }
+    expect(await listen()).toBe(server)
+    expect([JSON.stringify(server), 'url' in server, 'addresses' in server]).toStrictEqual(['{}', true, true])
+  })
+
   it('listens once, however often it is told to, and again after it was closed', async () => {
     const server = made({ health: '/health' })
     await Promise.all([server.listen(), server.listen()])
@@ -272,6 +306,21 @@ describe('createServer', () => {
     const listening = server.listen()
     await server.close()
     expect(await listening).toBe(server)
+    await expect(fetch(server.url)).rejects.toThrow('fetch failed')
+  })
+
+  it('that is closed again while it is to listen again hurries the first close too', async () => {
+    let asked = (): void => undefined
+    const arrived = new Promise<void>((resolve) => (asked = resolve))
+    const server = createServer((_req: IncomingMessage, _res: ServerResponse) => asked(), { bind: '127.0.0.1:0' }) // it never answers
+    await server.listen()
+    const answer = fetch(server.url)
+    await arrived
+    const first = server.close({ timeout: Infinity })
+    const again = server.listen()
+    const second = server.close({ timeout: 0 })
+    await expect(answer).rejects.toThrow('fetch failed')
+    await Promise.all([first, again, second])
     await expect(fetch(server.url)).rejects.toThrow('fetch failed')
   })
 
