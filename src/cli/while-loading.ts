@@ -33,11 +33,14 @@ export async function whileLoading<T>(
     else tell(sentence)
     process.exitCode = exitCode
   }
+  let onExitOfThrown = (): void => undefined
   const onThrow = (error: unknown): void => {
-    process.once('exit', () => {
+    process.off('exit', onExitOfThrown) // that error was caught by the app itself
+    onExitOfThrown = () => {
       process.exitCode = exitCode
       tell?.(`${what} threw while it was loaded: ${summaryOf(error)}${placeOf(error)}.`)
-    })
+    }
+    process.on('exit', onExitOfThrown)
   }
   process.on('exit', onExit)
   process.on('uncaughtExceptionMonitor', onThrow)
@@ -56,6 +59,7 @@ export async function whileLoading<T>(
   } finally {
     clearTimeout(timer)
     process.off('exit', onExit)
+    process.off('exit', onExitOfThrown)
     process.off('uncaughtExceptionMonitor', onThrow)
   }
 }

@@ -46,6 +46,20 @@ describe('an app', () => {
     ])
   })
 
+  it('that throws while it is loaded, and catches it itself, ends as any other', async () => {
+    write(
+      'app.js',
+      `process.on('uncaughtException', ({ message }) => console.log('caught', message))
+       setTimeout(() => { throw new Error('late') })
+       await new Promise((resolve) => process.once('uncaughtException', resolve))
+       export default (req, res) => res.end('served')`,
+    )
+    const server = await launch(['-b', '127.0.0.1:0', 'app.js'], { folder })
+    expect(await (await fetch(server.url)).text()).toBe('served')
+    server.signal('SIGTERM')
+    expect(await server.ended).toMatchObject({ code: 0, stdout: 'caught late\n' })
+  })
+
   it('that listens by itself is told of, and served all the same', async () => {
     write(
       'app.js',

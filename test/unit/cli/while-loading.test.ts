@@ -34,6 +34,13 @@ describe('loading', () => {
         throw new Error('no')
       }),
     ).rejects.toThrow('no')
+    await whileLoading('app.js', 4, async () => {
+      // As Node does for an error that is thrown, which the app may catch itself then.
+      const monitors = process.listeners('uncaughtExceptionMonitor')
+      for (const message of ['one', 'two']) {
+        for (const monitor of monitors) monitor.call(process, new Error(message), 'uncaughtException')
+      }
+    })
     vi.advanceTimersByTime(100_000)
     expect([lines, process.listenerCount('exit')]).toStrictEqual([[], before])
   })
