@@ -12,8 +12,9 @@ import { currentPlace } from './scope.ts'
 
 /**
  * Has a function called when the response of this request is over: sent, aborted, or its stream cancelled. It runs
- * once, where it was given: in that scope, and that `run` of a ContextVar; those given last run first, and all run, whatever the others throw. What they throw is
- * reported as one `AggregateError` to `onTeardownError`. What is given after the end runs at once.
+ * once, where it was given: in that scope, and in that `run` of a ContextVar. Those given last run first, and all run,
+ * whatever the others throw. What they throw is reported as one `AggregateError` to `onTeardownError`. What is given after
+ * the end runs at once.
  *
  * @throws ContextError outside of a request context.
  * @see Flask's `teardown_request`.

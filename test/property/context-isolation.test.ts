@@ -23,6 +23,7 @@ import {
   streamWithContext,
 } from '../../src/context/index.ts'
 import { PROPERTY_TIMEOUT, PURE_RUNS } from './runs.ts'
+import { ScheduledWorld } from './scheduled-world.ts'
 
 const variables = [new ContextVar<number>('first'), new ContextVar<number>('second', { default: -1 })] as const
 const local = new Local<{ a?: number; b?: number }>()
@@ -91,20 +92,12 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.letrec<{ steps: readonly Step[];
 })).steps
 
 /** Serves one set of requests in the order that a scheduler chooses. */
-class World {
-  /** What goes wrong where no promise would tell. */
-  readonly complaints: unknown[] = []
+class World extends ScheduledWorld {
   /** Functions that are called by code that runs in no scope. */
   readonly #outside: (() => unknown)[] = []
-  readonly #scheduler: fc.Scheduler
-  #pending = 0
   #value = 0
   teardownsGiven = 0
   teardownsRun = 0
-
-  constructor(scheduler: fc.Scheduler) {
-    this.#scheduler = scheduler
-  }
 
   async serve(programs: readonly (readonly Step[])[]): Promise<void> {
     const app = requestContext(async (received: Request) => {
@@ -120,40 +113,28 @@ class World {
       })
       return new Response(streamWithContext(body))
     })
-    for (const index of programs.keys()) this.#track(this.#client(app, index))
-    while (this.#pending > 0) {
+    for (const index of programs.keys()) this.track(this.#client(app, index))
+    await this.untilDone(() => {
       for (const call of this.#outside.splice(0)) {
         this.#nothingHere()
-        this.#track(Promise.resolve().then(call))
+        this.track(Promise.resolve().then(call))
       }
-      if (this.#scheduler.count() > 0) await this.#scheduler.waitOne()
-      else await new Promise((resolve) => setImmediate(resolve))
-    }
+    })
     this.#nothingHere()
   }
 
   /** Asks and reads the answer, in no scope. */
   async #client(app: (request: Request) => Promise<Response>, index: number): Promise<void> {
-    await this.#scheduler.schedule(Promise.resolve())
+    await this.turn()
     this.#nothingHere()
     const { body } = await app(new Request(`http://a/${index}`))
     const reader = body!.getReader()
     for (;;) {
-      await this.#scheduler.schedule(Promise.resolve())
+      await this.turn()
       const { done } = await reader.read()
       this.#nothingHere()
       if (done) return
     }
-  }
-
-  #track(work: Promise<unknown>): void {
-    this.#pending++
-    work
-      .catch((error: unknown) => this.complaints.push(error))
-      .finally(() => {
-        this.#pending--
-      })
-      .catch(() => undefined)
   }
 
   async #run(program: readonly Step[], model: Model): Promise<void> {
@@ -167,7 +148,7 @@ class World {
           variables[0].reset(variables[0].set(++this.#value))
           break
         case 'wait':
-          await this.#scheduler.schedule(Promise.resolve())
+          await this.turn()
           break
         case 'teardown':
           this.teardownsGiven++
@@ -179,7 +160,7 @@ class World {
         case 'branch': {
           const branch = this.#branch(step.how, () => this.#run(step.steps, model))
           if (step.isAwaited) await branch
-          else this.#track(branch)
+          else this.track(branch)
           break
         }
         case 'fork':
@@ -217,8 +198,8 @@ class World {
           ? { value: own, enumerable: true, configurable: true }
           : Reflect.getOwnPropertyDescriptor(scope, key),
     })
-    if (how === 'run') this.#track(copyContext().run(() => this.#run(program, forked)))
-    else if (how === 'var.run') this.#track(variables[0].run((own = ++this.#value), () => this.#run(program, over)))
+    if (how === 'run') this.track(copyContext().run(() => this.#run(program, forked)))
+    else if (how === 'var.run') this.track(variables[0].run((own = ++this.#value), () => this.#run(program, over)))
     else this.#outside.push(copyCurrentRequestContext(() => this.#run(program, forked)))
   }
 
@@ -230,7 +211,7 @@ class World {
       })
     switch (how) {
       case 'scheduled promise':
-        return this.#scheduler.schedule(Promise.resolve()).then(fn)
+        return this.turn().then(fn)
       case 'microtask':
         return called(queueMicrotask)
       case 'nextTick':
@@ -250,7 +231,7 @@ class World {
       case 'thenable':
         return (async () => {
           // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested
-          await { then: (resolve: () => void) => void this.#scheduler.schedule(Promise.resolve()).then(resolve) }
+          await { then: (resolve: () => void) => void this.turn().then(resolve) }
           await fn()
         })()
       case 'generator':

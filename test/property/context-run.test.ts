@@ -19,6 +19,7 @@ import {
   type Token,
 } from '../../src/context/index.ts'
 import { PROPERTY_TIMEOUT, PURE_RUNS } from './runs.ts'
+import { ScheduledWorld } from './scheduled-world.ts'
 
 const variables = [new ContextVar<number>('first'), new ContextVar<number>('second'), new ContextVar<number>('third')]
 const local = new Local<{ a?: number }>()
@@ -85,34 +86,13 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.letrec<{ steps: readonly Step[];
 const NOWHERE: Place = { scope: undefined, over: new Map() }
 
 /** Runs programs in the order that a scheduler chooses. */
-class World {
-  /** What goes wrong where no promise would tell. */
-  readonly complaints: unknown[] = []
-  readonly #scheduler: fc.Scheduler
+class World extends ScheduledWorld {
   readonly #tokens: ModelToken[] = []
-  #pending = 0
   #value = 0
 
-  constructor(scheduler: fc.Scheduler) {
-    this.#scheduler = scheduler
-  }
-
   async start(programs: readonly (readonly Step[])[]): Promise<void> {
-    for (const program of programs) this.#track(this.#run(program, NOWHERE))
-    while (this.#pending > 0) {
-      if (this.#scheduler.count() > 0) await this.#scheduler.waitOne()
-      else await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-
-  #track(work: Promise<unknown>): void {
-    this.#pending++
-    work
-      .catch((error: unknown) => this.complaints.push(error))
-      .finally(() => {
-        this.#pending--
-      })
-      .catch(() => undefined)
+    for (const program of programs) this.track(this.#run(program, NOWHERE))
+    await this.untilDone()
   }
 
   async #run(program: readonly Step[], place: Place): Promise<void> {
@@ -121,8 +101,8 @@ class World {
       if ('steps' in step) {
         const branch = this.#branch(step, place)
         if (step.isAwaited) await branch
-        else this.#track(branch)
-      } else if (step.kind === 'wait') await this.#scheduler.schedule(Promise.resolve())
+        else this.track(branch)
+      } else if (step.kind === 'wait') await this.turn()
       else this.#write(step, place)
     }
     this.#check(place)
@@ -211,7 +191,7 @@ class World {
       case 'from outside': {
         const forked = { scope: fork(place), over: NOWHERE.over }
         const wrapped = copyContext().wrap(() => run(forked))
-        await this.#scheduler.schedule(Promise.resolve())
+        await this.turn()
         return wrapped()
       }
       case 'request': {
