@@ -46,8 +46,10 @@ const LAST_CALL = 1000
 
 /** A connection that speaks HTTP/1. */
 class Asked {
-  /** The answers that are owed on it, in the order of their requests. */
-  readonly answers = new Set<ServerResponse>()
+  /** How many answers are owed on it. */
+  owed = 0
+  /** The answer to the last request of those. */
+  last: ServerResponse | undefined = undefined
   /** Whether it has ever been asked anything. */
   isUsed = false
 }
@@ -90,7 +92,7 @@ export function drainable(server: Server): Drain {
   function lastCall(socket: Socket): void {
     const timer = setTimeout(() => {
       if (arriving.has(socket)) socket.destroy()
-      else if (http1.get(socket)?.answers.size === 0) socket.destroySoon()
+      else if (http1.get(socket)?.owed === 0) socket.destroySoon()
     }, LAST_CALL)
     socket.once('close', () => clearTimeout(timer))
   }
@@ -124,24 +126,28 @@ export function drainable(server: Server): Drain {
     if (req.httpVersionMajor > 1) return
     const socket = unwrapSocket(req.socket) // a preload may have fixed the request before
     const asked = http1.get(socket)
-    if (asked === undefined) return
-    const { answers } = asked
-    asked.isUsed = true
-    if (state !== 'serving') markLast(res, [...answers].at(-1))
-    answers.add(res)
     const watched = res as Watched
+    if (asked === undefined || watched[connectionOf] !== undefined) return
+    asked.isUsed = true
+    if (state !== 'serving') markLast(res, asked.last)
+    asked.owed++
+    asked.last = res
     watched[connectionOf] = socket
     res.on('close', onAnswered)
   })
   // One listener for all answers, which keeps nothing of a request.
   const connectionOf = Symbol('connection')
-  type Watched = ServerResponse & { [connectionOf]?: Socket }
+  type Watched = ServerResponse & { [connectionOf]?: Socket | undefined }
   function onAnswered(this: Watched): void {
-    const socket = this[connectionOf]!
+    const socket = this[connectionOf]
+    if (socket === undefined) return // an app may emit the event as well
+    this[connectionOf] = undefined
     const asked = http1.get(socket)
     if (asked === undefined) return // the connection is gone, or speaks another protocol
-    asked.answers.delete(this)
-    if (state === 'stopping' && asked.answers.size === 0) dismiss(socket, asked)
+    asked.owed--
+    if (asked.owed > 0) return
+    asked.last = undefined
+    if (state === 'stopping') dismiss(socket, asked)
   }
   // With a listener for upgrades, Node leaves them all to it. Without, they are requests like others.
   if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', onUpgrade)
@@ -165,10 +171,7 @@ export function drainable(server: Server): Drain {
   function windDown(): void {
     if (state !== 'serving') return
     state = 'winding-down'
-    for (const { answers } of http1.values()) {
-      const last = [...answers].at(-1)
-      if (last !== undefined) markLast(last)
-    }
+    for (const { last } of http1.values()) if (last !== undefined) markLast(last)
     for (const session of sessions) goAway(session)
     for (const [socket, written] of webSockets) {
       if (socket.writable && socket.bytesWritten > written) socket.write(GOING_AWAY)
@@ -189,7 +192,7 @@ export function drainable(server: Server): Drain {
       ;({ idle } = how)
       state = 'stopping'
       for (const socket of arriving) lastCall(socket)
-      for (const [socket, asked] of http1) if (asked.answers.size === 0) dismiss(socket, asked)
+      for (const [socket, asked] of http1) if (asked.owed === 0) dismiss(socket, asked)
     }
     if (open.size > 0) await new Promise<void>((resolve) => waitingForEnd.push(resolve))
     clearTimeout(deadline)

@@ -42,19 +42,53 @@ export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResp
  */
 export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
-    const { url: target = '' } = req // whoever fixes or mounts the request shows another
-    const onError = (error: unknown): void =>
-      answerError(error, req, res, () => answer?.(error, req, res, target) === true)
-    res.on('error', onError) // as a handler makes one that writes after the end; without, it would end the process
+    const call = new GuardedCall(req, res, answer)
+    ;(res as Guarded)[CALL] = call
+    res.on('error', onResponseError) // as a handler makes one that writes after the end; without, it would end the process
     if (req.httpVersionMajor === 2) guardStream(req as unknown as Http2ServerRequest)
     try {
       const result = listener(req, res)
-      if (isPromise(result)) result.then(refuseResponse).then(undefined, onError)
+      if (isPromise(result)) result.then(refuseResponse).then(undefined, (error: unknown) => call.fail(error))
       else refuseResponse(result)
     } catch (error) {
-      onError(error)
+      call.fail(error)
     }
   }
+}
+
+const CALL = Symbol('call')
+type Guarded = ServerResponse & { [CALL]?: GuardedCall }
+
+/** What is needed to answer a request whose handler has failed. */
+class GuardedCall {
+  /** As it came: whoever fixes or mounts the request shows another. */
+  readonly #target: string
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #answer: ErrorAnswer | undefined
+
+  constructor(req: IncomingMessage, res: ServerResponse, answer: ErrorAnswer | undefined) {
+    const { url = '' } = req
+    this.#target = url
+    this.#req = req
+    this.#res = res
+    this.#answer = answer
+  }
+
+  fail(error: unknown): void {
+    const req = this.#req
+    const res = this.#res
+    answerError(error, req, res, () => this.#answer?.(error, req, res, this.#target) === true)
+  }
+}
+
+/**
+ * One for all responses, as every listener should be that is added to each request. V8 makes the lists of listeners old at
+ * once where those it has seen so far were of connections, which stay, and with them what is stored in them: closures of one
+ * request each, too. All that these hold is then kept for a full collection, and quick ones take 15 ms in place of 0.4.
+ */
+function onResponseError(this: Guarded, error: unknown): void {
+  this[CALL]?.fail(error)
 }
 
 /** A Fetch handler with two parameters looks like a Node listener, and its answer would be waited for in vain. */

@@ -102,6 +102,23 @@ describe('draining', () => {
     await drained
   })
 
+  it('waits for an answer on a connection whose app has closed an earlier one more than once', async () => {
+    const { port, drain, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1').setEncoding('latin1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    answers[0]?.emit('close')
+    answers[0]?.end('one')
+    await once(client, 'data')
+    client.write(requestText('GET /2 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    const drained = drain(LONG)
+    await new Promise((resolve) => setTimeout(resolve, 50)) // time in which it must not be closed
+    answers[1]?.end('two')
+    expect(await once(client, 'data')).toStrictEqual([expect.stringMatching(/connection: close[^]*two$/i)])
+    await drained
+  })
+
   it('closes a connection on which nothing is asked', async () => {
     const { port, drain, answers } = await waiting()
     const response = askKeepingAlive(port)
