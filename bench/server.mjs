@@ -15,6 +15,8 @@ const TWO = ['-w', '2']
 /** Only where overheads are compared has everybody the same memory. */
 const AS_IT_COMES = { memory: [] }
 const WHOLE = 'proxyfix serve -w 2, whole stack'
+/** The limit: the same places set by hand, and `AsyncLocalStorage.run`. */
+const BY_HAND = 'node:cluster, fix and run by hand'
 
 /** What the whole stack is to do, times what these do. */
 const OVER_PYTHON = {
@@ -51,11 +53,15 @@ export async function measure({ quick = false } = {}) {
       throughput: { least: 1 },
     },
     { ...proxyfix(WHOLE, 'nodeInContext', [...TRUST, ...TWO], AS_IT_COMES), against: 'node:cluster by hand' },
+    { ...javascript(BY_HAND, AS_IT_COMES), against: 'node:cluster by hand' },
     proxyfix('proxyfix serve -w 2, whole stack, access log', 'nodeInContext', [...TRUST, ...TWO, ...LOG], AS_IT_COMES),
     proxyfix('proxyfix serve -w 2, whole stack, Fetch handler', 'fetchInContext', [...TRUST, ...TWO], AS_IT_COMES),
     ...pythonServers(),
-  ].map((server, index) => (index < 3 ? server : { ...server, against: WHOLE }))
-  const comparisons = Object.entries(OVER_PYTHON).map(([against, least]) => ({ name: WHOLE, against, goal: { least } }))
+  ].map((server, index) => (index < 4 ? server : { ...server, against: WHOLE }))
+  const comparisons = Object.entries(OVER_PYTHON).flatMap(([against, least]) => [
+    { name: WHOLE, against, goal: { least } },
+    { name: BY_HAND, against },
+  ])
   return [
     ...(await measureServers('Server, Node handler', ofNode, { quick })),
     ...(await measureServers('Server, Fetch handler', ofFetch, { quick })),

@@ -23,20 +23,14 @@ const servers = {
     listen(proxyFix(nodeApp, HOPS))
   },
   'fix by hand': () => listen(fixByHand(nodeApp)),
-  'fix and run by hand'() {
-    const storage = new AsyncLocalStorage()
-    listen(fixByHand((req, res) => storage.run({ req, res }, nodeApp, req, res)))
-  },
+  'fix and run by hand': () => listen(fixedAndRun()),
   async requestContext() {
     const { proxyFix } = await import('../../dist/index.js')
     const { requestContext } = await import('../../dist/context/index.js')
     listen(proxyFix(requestContext(nodeApp), HOPS))
   },
-  'node:cluster'() {
-    if (cluster.isWorker) return listen(nodeApp)
-    for (let worker = 0; worker < 2; worker++) cluster.fork()
-    return undefined
-  },
+  'node:cluster': () => inTwoWorkers(nodeApp),
+  'node:cluster, fix and run by hand': () => inTwoWorkers(fixedAndRun()),
   async express() {
     const { default: express } = await import('express')
     const app = express().set('trust proxy', 'loopback').disable('x-powered-by')
@@ -92,6 +86,17 @@ const servers = {
     const app = fetchApp(({ ip }) => ip, FastResponse)
     serve({ fetch: app, trustProxy: 'loopback', port: Number(port), hostname: ADDRESS, silent: true })
   },
+}
+
+/** The app behind all that proxyFix and requestContext do for requests as expected. */
+function fixedAndRun() {
+  const storage = new AsyncLocalStorage()
+  return fixByHand((req, res) => storage.run({ req, res }, nodeApp, req, res))
+}
+
+function inTwoWorkers(app) {
+  if (cluster.isWorker) listen(app)
+  else for (let worker = 0; worker < 2; worker++) cluster.fork()
 }
 
 function answerByHand(header) {
