@@ -9,6 +9,7 @@
 
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { build } from 'rolldown'
+import { breakLines } from './lib/line-breaks.mjs'
 import { projectEnvironment, projectTool } from './lib/programs.mjs'
 import { inProject } from './lib/project.mjs'
 import { run } from './lib/run.mjs'
@@ -16,6 +17,9 @@ import { run } from './lib/run.mjs'
 /** What commands and `proxyfix/auto` share: not all of them serve, and need all that a server is made of. */
 const COMMON =
   /\/src\/(cli\/(arguments|flags|signals|trust-options|usage-error)|server\/(app-stack|environment|node|settings))\.ts$/
+
+/** Enough for few lines and little enough for a terminal, which shows the line that throws. */
+const LINE_WIDTH = 120
 
 try {
   rmSync(inProject('dist'), { recursive: true, force: true })
@@ -52,6 +56,7 @@ async function bundle(names) {
     preserveEntrySignatures: 'strict',
     transform: { target: 'node20.19' },
     treeshake: { moduleSideEffects: () => true }, // what package.json says of them is about dist/
+    plugins: [{ name: 'line-breaks', generateBundle: (_, files) => breakLinesOf(files) }],
     output: {
       dir: inProject('dist'),
       chunkFileNames: 'shared/[name].js',
@@ -73,4 +78,15 @@ async function bundle(names) {
       throw new Error(`The build failed: ${message}`)
     },
   })
+}
+
+/** In all that is about to be written, minified by now. */
+function breakLinesOf(files) {
+  for (const chunk of Object.values(files).filter(({ type }) => type === 'chunk')) {
+    const asset = files[chunk.sourcemapFileName]
+    const map = JSON.parse(asset.source)
+    const { code, mappings } = breakLines(chunk.code, map.mappings, LINE_WIDTH)
+    chunk.code = code
+    asset.source = JSON.stringify({ ...map, mappings })
+  }
 }

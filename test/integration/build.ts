@@ -9,7 +9,8 @@ import { program, root } from './paths.ts'
 
 export default function build(): void {
   const sources = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`)
-  const newest = Math.max(...[...sources, 'scripts/build.mjs'].map((name) => changedAt(`${root}/${name}`)))
+  const builders = ['scripts/build.mjs', 'scripts/lib/line-breaks.mjs']
+  const newest = Math.max(...[...sources, ...builders].map((name) => changedAt(`${root}/${name}`)))
   if (changedAt(program) > newest) return
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' })
 }

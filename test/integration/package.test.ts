@@ -44,7 +44,7 @@ const BUDGETS: readonly { entry: string; files: number; bytes: number; modules: 
   { entry: 'index', files: 2, bytes: 124_000, modules: /^$/ },
   { entry: 'context/index', files: 2, bytes: 123_000, modules: /^node:async_hooks$/ },
   { entry: 'context/opentelemetry', files: 1, bytes: 2_000, modules: /^@opentelemetry\/api$/ },
-  { entry: 'server/index', files: 4, bytes: 210_000, modules: SOON },
+  { entry: 'server/index', files: 4, bytes: 211_000, modules: SOON },
   { entry: 'auto', files: 3, bytes: 116_000, modules: SOON },
   { entry: 'cli/main', files: 3, bytes: 116_000, modules: SOON },
   { entry: 'cli/worker', files: 5, bytes: 190_000, modules: SOON },
@@ -82,6 +82,19 @@ it('has the code of every file of the source', () => {
   expect(withCode.length).toBeGreaterThan(100)
   expect(withCode.filter((path) => !sources.has(path))).toStrictEqual([])
 })
+
+it('has lines that a terminal can show', () => {
+  const lengths = readdirSync(`${root}/dist`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => longestLine(readFileSync(`${root}/dist/${name}`, 'utf8')))
+  expect(lengths.length).toBeGreaterThan(BUDGETS.length)
+  expect(Math.max(...lengths)).toBeLessThan(1000)
+})
+
+/** In characters. */
+function longestLine(text: string): number {
+  return Math.max(...text.split('\n').map((line) => line.length))
+}
 
 /** What the package makes of an app that is bundled for the edge, where every byte is uploaded. */
 describe.each([
@@ -191,6 +204,16 @@ describe('in a project of its own', () => {
     })
     expect(links.length).toBeGreaterThan(20)
     expect(links.filter((link) => !existsSync(join(installed, link)))).toStrictEqual([])
+  })
+
+  it.each([
+    { use: "import { proxyFix } from 'proxyfix'; proxyFix(() => {}, { xForr: 1 })", says: 'did you mean xFor?' },
+    { use: "import { serve } from 'proxyfix/server'; await serve(() => {}, { xFor: 1 })", says: "no option 'xFor'" },
+  ])('an error that nobody caught shows little of the code: $says', ({ use, says }) => {
+    const { stderr } = node('--input-type=module', '-e', use)
+    expect(stderr).toMatch(/^file:.*\/dist\/.*\n.*throw new /) // the line that Node shows
+    expect(stderr).toContain(says)
+    expect(longestLine(stderr)).toBeLessThan(1000)
   })
 
   it('stacks lead to the source, by name and by line', () => {
