@@ -9,6 +9,9 @@ import { parseSync, Visitor } from 'rolldown/utils'
 /** 6 bits each: the lowest 5 of a number before the higher ones, and whether more of them follow. */
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 
+/** What ends a line as well, and is no line break in what this writes. */
+const OTHER_LINES = /[\r\u2028\u2029]/
+
 /** Its first number, and what follows that. */
 const SEGMENT = /^([g-z0-9+/]*[A-Za-f])(.*)$/
 
@@ -16,9 +19,13 @@ const SEGMENT = /^([g-z0-9+/]*[A-Za-f])(.*)$/
  * @param code As rolldown writes it: its line breaks are `\n`, also those in templates.
  * @param mappings Those of its source map.
  * @param width What a line may have, unless one statement or element has more.
+ * @throws for code with line ends of another kind, which maps count as well.
  * @returns Both, with more lines. Each part of the code leads to the same place in the source as before.
  */
 export function breakLines(code, mappings, width) {
+  if (OTHER_LINES.test(code)) {
+    throw new Error('What was built has U+2028, U+2029 or a carriage return in it: write String.fromCodePoint(0x2028).')
+  }
   const lines = ['']
   const breaks = [[]] // for each line as it was, the columns where others begin
   let column = 0 // in the line as it was

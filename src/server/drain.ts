@@ -46,10 +46,8 @@ const LAST_CALL = 1000
 
 /** A connection that speaks HTTP/1. */
 class Asked {
-  /** How many answers are owed on it. */
-  owed = 0
-  /** The answer to the last request of those. */
-  last: ServerResponse | undefined = undefined
+  /** The answers that are owed on it, in the order of their requests. */
+  readonly answers: ServerResponse[] = []
   /** Whether it has ever been asked anything. */
   isUsed = false
 }
@@ -92,7 +90,7 @@ export function drainable(server: Server): Drain {
   function lastCall(socket: Socket): void {
     const timer = setTimeout(() => {
       if (arriving.has(socket)) socket.destroy()
-      else if (http1.get(socket)?.owed === 0) socket.destroySoon()
+      else if (http1.get(socket)?.answers.length === 0) socket.destroySoon()
     }, LAST_CALL)
     socket.once('close', () => clearTimeout(timer))
   }
@@ -126,28 +124,26 @@ export function drainable(server: Server): Drain {
     if (req.httpVersionMajor > 1) return
     const socket = unwrapSocket(req.socket) // a preload may have fixed the request before
     const asked = http1.get(socket)
-    const watched = res as Watched
-    if (asked === undefined || watched[connectionOf] !== undefined) return
+    if (asked === undefined) return
+    const { answers } = asked
     asked.isUsed = true
-    if (state !== 'serving') markLast(res, asked.last)
-    asked.owed++
-    asked.last = res
+    if (state !== 'serving') markLast(res, answers.at(-1))
+    answers.push(res)
+    const watched = res as Watched
     watched[connectionOf] = socket
     res.on('close', onAnswered)
   })
   // One listener for all answers, which keeps nothing of a request.
   const connectionOf = Symbol('connection')
-  type Watched = ServerResponse & { [connectionOf]?: Socket | undefined }
+  type Watched = ServerResponse & { [connectionOf]?: Socket }
   function onAnswered(this: Watched): void {
-    const socket = this[connectionOf]
-    if (socket === undefined) return // an app may emit the event as well
-    this[connectionOf] = undefined
+    const socket = this[connectionOf]!
     const asked = http1.get(socket)
     if (asked === undefined) return // the connection is gone, or speaks another protocol
-    asked.owed--
-    if (asked.owed > 0) return
-    asked.last = undefined
-    if (state === 'stopping') dismiss(socket, asked)
+    const index = asked.answers.indexOf(this)
+    if (index === -1) return // an app may emit the event as well
+    asked.answers.splice(index, 1)
+    if (state === 'stopping' && asked.answers.length === 0) dismiss(socket, asked)
   }
   // With a listener for upgrades, Node leaves them all to it. Without, they are requests like others.
   if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', onUpgrade)
@@ -171,7 +167,10 @@ export function drainable(server: Server): Drain {
   function windDown(): void {
     if (state !== 'serving') return
     state = 'winding-down'
-    for (const { last } of http1.values()) if (last !== undefined) markLast(last)
+    for (const { answers } of http1.values()) {
+      const last = answers.at(-1)
+      if (last !== undefined) markLast(last)
+    }
     for (const session of sessions) goAway(session)
     for (const [socket, written] of webSockets) {
       if (socket.writable && socket.bytesWritten > written) socket.write(GOING_AWAY)
@@ -192,7 +191,7 @@ export function drainable(server: Server): Drain {
       ;({ idle } = how)
       state = 'stopping'
       for (const socket of arriving) lastCall(socket)
-      for (const [socket, asked] of http1) if (asked.owed === 0) dismiss(socket, asked)
+      for (const [socket, asked] of http1) if (asked.answers.length === 0) dismiss(socket, asked)
     }
     if (open.size > 0) await new Promise<void>((resolve) => waitingForEnd.push(resolve))
     clearTimeout(deadline)

@@ -43,8 +43,10 @@ export type ErrorAnswer = (error: unknown, req: IncomingMessage, res: ServerResp
 export function guarded(listener: NodeListener, answer?: ErrorAnswer): NodeListener {
   return (req, res) => {
     const call = new GuardedCall(req, res, answer)
-    ;(res as Guarded)[CALL] = call
-    res.on('error', onResponseError) // as a handler makes one that writes after the end; without, it would end the process
+    if ((res as Guarded)[CALL] === undefined) {
+      ;(res as Guarded)[CALL] = call // the outermost, where one server calls another
+      res.on('error', onResponseError) // as a handler makes one that writes after the end; without, it would end the process
+    }
     if (req.httpVersionMajor === 2) guardStream(req as unknown as Http2ServerRequest)
     try {
       const result = listener(req, res)
@@ -87,8 +89,11 @@ class GuardedCall {
  * once where those it has seen so far were of connections, which stay, and with them what is stored in them: closures of one
  * request each, too. All that these hold is then kept for a full collection, and quick ones take 15 ms in place of 0.4.
  */
-function onResponseError(this: Guarded, error: unknown): void {
-  this[CALL]?.fail(error)
+function onResponseError(this: Guarded | undefined, error: unknown): void {
+  const call = this?.[CALL]
+  // Whoever wraps listeners may lose what they are called on.
+  if (call === undefined) console.error('The answer to a request failed:', error)
+  else call.fail(error)
 }
 
 /** A Fetch handler with two parameters looks like a Node listener, and its answer would be waited for in vain. */

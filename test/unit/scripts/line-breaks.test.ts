@@ -130,6 +130,10 @@ it('fills a line, and breaks where the next statement would make it too long', (
   expect(breakLines('a();b();c()', '', 7).code).toBe('a();\nb();c()')
 })
 
+it.each(['\u2028', '\u2029', '\r'])('says that it cannot take code with %j in it', (end) => {
+  expect(() => breakLines(`a=\`${end}\``, '', 120)).toThrow(/^What was built has U\+2028, .* in it: write /)
+})
+
 it('says that it cannot read what is no code', () => {
   expect(() => breakLines('a b', '', 120)).toThrow(/^What was built cannot be parsed: /)
 })

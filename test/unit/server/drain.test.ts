@@ -119,6 +119,18 @@ describe('draining', () => {
     await drained
   })
 
+  it('tells a connection to close with an answer behind which a later one was destroyed', async () => {
+    const { port, drain, answers } = await waiting()
+    const client = net.connect(port, '127.0.0.1').setEncoding('latin1')
+    client.write(requestText('GET /1 HTTP/1.1', 'Host: app') + requestText('GET /2 HTTP/1.1', 'Host: app'))
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[1]?.emit('close') // as newer versions of Node do when it is destroyed
+    const drained = drain(LONG)
+    answers[0]?.end('one')
+    expect(await once(client, 'data')).toStrictEqual([expect.stringMatching(/connection: close[^]*one$/i)])
+    await drained
+  })
+
   it('closes a connection on which nothing is asked', async () => {
     const { port, drain, answers } = await waiting()
     const response = askKeepingAlive(port)

@@ -221,6 +221,18 @@ describe('a handler', () => {
     ])
   })
 
+  it('whose errors are heard by a wrapper that loses the response is shown all the same', async () => {
+    const error = silenced()
+    const lost = new Error('lost')
+    const { port } = await started((_req: IncomingMessage, res: ServerResponse) => {
+      const [listener] = res.listeners('error')
+      ;(listener as (...args: unknown[]) => void)(lost) // its `this` is no response
+      res.end('done')
+    })
+    expect(await askPort(port, ...GET)).toMatchObject({ status: 200, body: 'done' })
+    expect(error).toHaveBeenCalledExactlyOnceWith('The answer to a request failed:', lost)
+  })
+
   it.each<[kind: string, given: unknown, says: string]>([
     ['a text', 'hello', 'a string, not a Response: write new Response(text).'],
     ['a number', 42, 'a number, not a Response: write new Response(text).'],
