@@ -8,7 +8,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { noteDisturbed, undisturbed } from './lib/disturbance.mjs'
-import { load } from './lib/load.mjs'
+import { warmUp } from './lib/load.mjs'
 import { onCore, startServer } from './lib/processes.mjs'
 import { rowsOf } from './lib/rows.mjs'
 import { runAlone } from './lib/section.mjs'
@@ -32,7 +32,7 @@ export async function measure({ quick = false } = {}) {
   let loud = 0
   try {
     for (const server of servers) started.push(await startServer({ ...server, core: 0 }))
-    for (const { port } of started) await load(port, quick ? 1 : 3, 1)
+    for (const { port } of started) await warmUp(port, quick ? 1 : 3, 1)
     for (let round = 0; round < rounds; round++) {
       for (const server of round % 2 === 0 ? started : started.toReversed()) {
         const { result, isQuiet } = await undisturbed(server, () => waits(server.port, quick ? 2 : 3), quick)

@@ -1,6 +1,6 @@
 /** What does a request cost a server? All servers of a group are up at once, and short windows of load go round them. */
 
-import { FORWARDED, hasLoadGenerator, load } from './load.mjs'
+import { FORWARDED, hasLoadGenerator, load, warmUp } from './load.mjs'
 import { noteDisturbed, undisturbed } from './disturbance.mjs'
 import { startServer } from './processes.mjs'
 import { judged, rowsOf } from './rows.mjs'
@@ -35,7 +35,7 @@ export async function measureServers(group, servers, { quick = false, pinned = t
       if (obstacle !== undefined) missing.push({ name: server.name, note: obstacle })
     }
     for (const server of started) {
-      await load(server.port, quick ? 2 : 5, loadCore)
+      await warmUp(server.port, quick ? 3 : 5, loadCore)
       windows.set(server.name, [])
     }
     for (let round = 0; round < rounds; round++) {

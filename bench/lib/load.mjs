@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { findProgram } from '../../scripts/lib/programs.mjs'
 import { onCore } from './processes.mjs'
 
@@ -16,8 +17,13 @@ export const FORWARDED = {
 
 export const hasLoadGenerator = () => findProgram('wrk') !== undefined
 
+/** Has a server see its headers in several orders, so that what V8 has compiled of it is settled. */
+export function warmUp(port, seconds, core) {
+  return load(port, seconds, core, ['-s', fileURLToPath(new URL('varied.lua', import.meta.url))])
+}
+
 /** @returns Requests that were answered, in how many seconds. */
-export async function load(port, seconds, core) {
+export async function load(port, seconds, core, options = []) {
   const headers = Object.entries(FORWARDED).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const wrk = [
     findProgram('wrk'),
@@ -25,6 +31,7 @@ export async function load(port, seconds, core) {
     `-c${CONNECTIONS}`,
     `-d${seconds}s`,
     ...headers,
+    ...options,
     `http://127.0.0.1:${port}/path?q=1`,
   ]
   const [command, ...args] = onCore(core, wrk)
