@@ -140,10 +140,15 @@ export function drainable(server: Server): Drain {
     const socket = this[connectionOf]!
     const asked = http1.get(socket)
     if (asked === undefined) return // the connection is gone, or speaks another protocol
-    const index = asked.answers.indexOf(this)
-    if (index === -1) return // an app may emit the event as well
-    asked.answers.splice(index, 1)
-    if (state === 'stopping' && asked.answers.length === 0) dismiss(socket, asked)
+    const { answers } = asked
+    if (answers.length === 1 && answers[0] === this) {
+      answers.pop() // as nearly always; `splice` takes 60 ns
+    } else {
+      const index = answers.indexOf(this)
+      if (index === -1) return // an app may emit the event as well
+      answers.splice(index, 1)
+    }
+    if (state === 'stopping' && answers.length === 0) dismiss(socket, asked)
   }
   // With a listener for upgrades, Node leaves them all to it. Without, they are requests like others.
   if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', onUpgrade)
