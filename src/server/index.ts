@@ -1,5 +1,7 @@
 /** The server's face: what `proxyfix/server` exports. */
 
+import 'node:async_hooks' // as early as in cli/main.ts
+
 export { type Bind, type FdBind, parseBind, type SystemdBind, type TcpBind, type UnixBind } from './bind.ts'
 export type { Limits } from './limits.ts'
 export type { ServerAddress } from './listen.ts'

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly folder?: string
   /** Variables beside those of this process. */
   readonly env?: Readonly<Record<string, string>>
+  /** What Node itself is told. */
+  readonly flags?: readonly string[]
   /** File descriptors from 3 on. */
   readonly fds?: readonly number[]
 }
@@ -74,9 +76,13 @@ export interface Started {
   wrote(text: string): Promise<string>
 }
 
-export function start(args: readonly string[], { folder = root, env, fds = [] }: RunOptions = {}): Started {
+export function start(args: readonly string[], { folder = root, env, flags = [], fds = [] }: RunOptions = {}): Started {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...fds]
-  const child = spawn(process.execPath, [program, ...args], { cwd: folder, stdio, env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [...flags, program, ...args], {
+    cwd: folder,
+    stdio,
+    env: { ...process.env, ...env },
+  })
   let stdout = ''
   let stderr = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
