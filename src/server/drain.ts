@@ -32,6 +32,8 @@ export interface Drain {
   readonly isDraining: boolean
   /** Gives the server a connection. */
   take(socket: Socket): void
+  /** Is told of each request before anybody answers it. Not by a listener of its own: with two, an event takes 0.1 µs more. */
+  owe(req: IncomingMessage, res: ServerResponse): void
   /** Goes on serving, but so that connections end: each answer is the last one of its connection. */
   windDown(): void
   /** Resolves when all connections are gone. It does not keep new ones away: that is whoever listens. */
@@ -46,11 +48,19 @@ const LAST_CALL = 1000
 
 /** A connection that speaks HTTP/1. */
 class Asked {
+  readonly socket: Socket
   /** The answers that are owed on it, in the order of their requests. */
   readonly answers: ServerResponse[] = []
   /** Whether it has ever been asked anything. */
   isUsed = false
+
+  constructor(socket: Socket) {
+    this.socket = socket
+  }
 }
+
+const ASKED = Symbol('asked')
+type Owed = ServerResponse & { [ASKED]?: Asked }
 
 /** Watches a server from its start, as only then all its connections and answers are known. */
 export function drainable(server: Server): Drain {
@@ -80,7 +90,7 @@ export function drainable(server: Server): Drain {
   }
 
   function watch(socket: Socket): void {
-    http1.set(socket, new Asked())
+    http1.set(socket, new Asked(socket))
     // With its connection an answer is gone, though Node 20 does not close each one of a pipeline.
     socket.once('close', () => http1.delete(socket))
     if (state === 'stopping') lastCall(socket)
@@ -96,7 +106,7 @@ export function drainable(server: Server): Drain {
   }
 
   /** Ends a connection on which nothing is owed. */
-  function dismiss(socket: Socket, { isUsed }: Asked): void {
+  function dismiss({ socket, isUsed }: Asked): void {
     if (idle === 'close' && isUsed) socket.destroySoon()
     else lastCall(socket)
   }
@@ -120,27 +130,21 @@ export function drainable(server: Server): Drain {
     session.once('close', () => sessions.delete(session))
     if (state !== 'serving') goAway(session)
   })
-  server.prependListener('request', (req: IncomingMessage, res: ServerResponse) => {
+  function owe(req: IncomingMessage, res: ServerResponse): void {
     if (req.httpVersionMajor > 1) return
-    const socket = unwrapSocket(req.socket) // a preload may have fixed the request before
-    const asked = http1.get(socket)
+    const asked = http1.get(unwrapSocket(req.socket)) // a preload may have fixed the request before
     if (asked === undefined) return
     const { answers } = asked
     asked.isUsed = true
     if (state !== 'serving') markLast(res, answers.at(-1))
     answers.push(res)
-    const watched = res as Watched
-    watched[connectionOf] = socket
+    ;(res as Owed)[ASKED] = asked
     res.on('close', onAnswered)
-  })
+  }
   // One listener for all answers, which keeps nothing of a request.
-  const connectionOf = Symbol('connection')
-  type Watched = ServerResponse & { [connectionOf]?: Socket }
-  function onAnswered(this: Watched): void {
-    const socket = this[connectionOf]!
-    const asked = http1.get(socket)
-    if (asked === undefined) return // the connection is gone, or speaks another protocol
-    const { answers } = asked
+  function onAnswered(this: Owed): void {
+    const asked = this[ASKED]!
+    const { answers, socket } = asked
     if (answers.length === 1 && answers[0] === this) {
       answers.pop() // as nearly always; `splice` takes 60 ns
     } else {
@@ -148,7 +152,8 @@ export function drainable(server: Server): Drain {
       if (index === -1) return // an app may emit the event as well
       answers.splice(index, 1)
     }
-    if (state === 'stopping' && answers.length === 0) dismiss(socket, asked)
+    // Unless the connection is gone, or speaks another protocol.
+    if (state === 'stopping' && answers.length === 0 && http1.has(socket)) dismiss(asked)
   }
   // With a listener for upgrades, Node leaves them all to it. Without, they are requests like others.
   if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', onUpgrade)
@@ -196,7 +201,7 @@ export function drainable(server: Server): Drain {
       ;({ idle } = how)
       state = 'stopping'
       for (const socket of arriving) lastCall(socket)
-      for (const [socket, asked] of http1) if (asked.answers.length === 0) dismiss(socket, asked)
+      for (const asked of http1.values()) if (asked.answers.length === 0) dismiss(asked)
     }
     if (open.size > 0) await new Promise<void>((resolve) => waitingForEnd.push(resolve))
     clearTimeout(deadline)
@@ -211,6 +216,7 @@ export function drainable(server: Server): Drain {
       enter(socket)
       server.emit('connection', socket)
     },
+    owe,
     windDown,
     stop,
   }

@@ -28,6 +28,8 @@ export interface HttpServerOptions {
   readonly limits: Limits
   readonly tls?: SecureContextOptions | undefined
   readonly http2: boolean
+  /** Told of each request first, refused or not. */
+  readonly onArrival: (req: IncomingMessage, res: ServerResponse) => void
   readonly onRequest: NodeListener
   readonly onUpgrade?: UpgradeListener | undefined
   /** Told of each request that the app never sees, before it is answered. */
@@ -48,7 +50,7 @@ export interface RefusedRequest extends Refusal {
 const CHECK_INTERVAL = 1000
 
 export function createHttpServer(options: HttpServerOptions): Server {
-  const { limits, tls, http2, onRequest, onUpgrade, onRefused } = options
+  const { limits, tls, http2, onArrival, onRequest, onUpgrade, onRefused } = options
   function refuseRequest(req: IncomingMessage, res: ServerResponse, refusal: Refusal): void {
     const { socket } = req
     onRefused({ socket, req, res, ...refusal })
@@ -72,6 +74,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
   }
 
   const listener = (req: IncomingMessage, res: ServerResponse): unknown => {
+    onArrival(req, res)
     if (isCondemned(req.socket)) return undefined
     const refusal = refusalOf(req, limits)
     if (refusal !== undefined) return refuseRequest(req, res, refusal)

@@ -4,7 +4,7 @@
  *     PROXY protocol → TLS → limits → health → access log → proxyFix → static files → app
  */
 
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
@@ -95,7 +95,8 @@ export function createInstance(app: App, options: CheckedOptions, hooks: Hooks =
     const bind: Bind | undefined = 'on' in target ? undefined : target
     const certificate = certificateOf(bind, options)
     const tls = certificate && readTls(certificate)
-    const server = createHttpServer({ limits, tls, http2, onRequest, onUpgrade, onRefused })
+    const onArrival = (req: IncomingMessage, res: ServerResponse): void => drain.owe(req, res)
+    const server = createHttpServer({ limits, tls, http2, onArrival, onRequest, onUpgrade, onRefused })
     const drain: Drain = drainable(server)
     const receiving =
       bind?.proxyProtocol === undefined ? options.proxyProtocol : { ...options.proxyProtocol, from: bind.proxyProtocol }

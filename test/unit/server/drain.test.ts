@@ -22,7 +22,8 @@ interface Waiting {
 async function waiting(): Promise<Waiting> {
   const answers: ServerResponse[] = []
   const server = http.createServer((_req, res) => void answers.push(res))
-  const { stop, windDown } = drainable(server)
+  const { stop, windDown, owe } = drainable(server)
+  server.prependListener('request', owe)
   const drain = async (timeout: number): Promise<void> => {
     net.Server.prototype.close.call(server) // http.Server's own would close connections by itself
     await stop({ timeout, idle: 'close' })
