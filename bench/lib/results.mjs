@@ -12,7 +12,7 @@ counts, as the machine is not always the same speed.
   system, all processes of the server) tells more.
 - Calls are timed in turns of 12 ms, each in loops of its own over changing inputs, their results kept, in several processes;
   it is processor time, so other processes are not in it. Bytes are what the heap grows by. Where it says "added", what the bare handler takes for the same request is subtracted.
-- Servers are all up at once; one-second windows of \`wrk\` with 64 keep-alive connections go round them. Servers of one
+- Servers are all up at once, and warmed up with headers in several orders; one-second windows of \`wrk\` with 64 keep-alive connections go round them. Servers of one
   process are kept to one core, the load to the other, and all have the same memory for new objects (32 MB); two workers and
   their peers have V8's own setting and share both cores with the load. Windows in which other processes took more than 0.12 of
   a core are measured again.
