@@ -5,9 +5,8 @@ local requests = {}
 local names = {}
 
 function init()
-  for name in pairs(wrk.headers) do names[#names + 1] = name end
+  for name in pairs(wrk.headers) do names[#names + 1] = name end -- Host among them
   table.sort(names)
-  wrk.headers["Host"] = wrk.headers["Host"] or (wrk.host .. ":" .. wrk.port)
   for first = 1, #names do
     for second = 1, #names do
       if first ~= second then requests[#requests + 1] = inOrder(first, second) end
@@ -15,20 +14,17 @@ function init()
   end
 end
 
--- Two of them to the front, the host wherever that leaves it.
+-- Two of them to the front.
 function inOrder(first, second)
-  local order = { names[first], names[second] }
+  local lines = { "GET " .. wrk.path .. " HTTP/1.1", line(first), line(second) }
   for index = 1, #names do
-    if index ~= first and index ~= second then order[#order + 1] = names[index] end
-  end
-  table.insert(order, 1 + (first + second) % #order, "Host")
-  local lines = { "GET " .. wrk.path .. " HTTP/1.1" }
-  local sent = {}
-  for _, name in ipairs(order) do
-    if not sent[name] then lines[#lines + 1] = name .. ": " .. wrk.headers[name] end
-    sent[name] = true
+    if index ~= first and index ~= second then lines[#lines + 1] = line(index) end
   end
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
+end
+
+function line(index)
+  return names[index] .. ": " .. wrk.headers[names[index]]
 end
 
 local turn = 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** What a person types: `proxyfix COMMAND …`. Finds the command, and turns what went wrong into a sentence and an exit code. */
 
-// Here already, for the apps that are served: when a program first asks Node 24 for AsyncLocalStorage after its tenth tick or so,
-// V8 never makes fast what all ticks, and all contexts, go by from then on. A request in a context then takes 4 us more.
+// Here already, for the apps that are served: where Node 24 is first asked for AsyncLocalStorage after some ticks, V8 may never make
+// fast what all ticks, and all contexts, go by from then on: 3.5 µs of user time a request in workers, 0.7 in one process.
 import 'node:async_hooks'
 import { readFileSync } from 'node:fs'
 import { stackBeside } from '../server/app-stack.ts'

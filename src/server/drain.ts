@@ -143,7 +143,8 @@ export function drainable(server: Server): Drain {
   }
   // One listener for all answers, which keeps nothing of a request.
   function onAnswered(this: Owed): void {
-    const asked = this[ASKED]!
+    const asked = this[ASKED]
+    if (asked === undefined) return // somebody has carried the listeners of an answer elsewhere
     const { answers, socket } = asked
     if (answers.length === 1 && answers[0] === this) {
       answers.pop() // as nearly always; `splice` takes 60 ns

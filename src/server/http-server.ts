@@ -28,7 +28,7 @@ export interface HttpServerOptions {
   readonly limits: Limits
   readonly tls?: SecureContextOptions | undefined
   readonly http2: boolean
-  /** Told of each request first, refused or not. */
+  /** Told of each request that may be the app's before anybody answers it. */
   readonly onArrival: (req: IncomingMessage, res: ServerResponse) => void
   readonly onRequest: NodeListener
   readonly onUpgrade?: UpgradeListener | undefined

@@ -1,6 +1,6 @@
 /** How a server stops: what is in flight finishes, what only waits is closed, what hangs is cut. */
 
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -41,6 +41,17 @@ async function askKeepingAlive(port: number): Promise<IncomingMessage> {
 }
 
 const LONG = 60_000
+
+it('does not mind where the listeners of an answer are carried', async () => {
+  const { port, answers } = await waiting()
+  const asked = askKeepingAlive(port)
+  await vi.waitFor(() => expect(answers).toHaveLength(1))
+  const elsewhere = new EventEmitter()
+  for (const listener of answers[0]!.listeners('close')) elsewhere.on('close', listener as () => void)
+  expect(elsewhere.emit('close')).toBe(true)
+  answers[0]!.end('answered')
+  expect(await text(await asked)).toBe('answered')
+})
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void // what the flag puts there
